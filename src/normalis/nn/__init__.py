@@ -1,0 +1,12 @@
+"""Layers and encodings that several methods share: tensors in, tensors out."""
+
+from normalis.nn.layers import ChannelNorm, SyncedBatchNorm, conv_subnet, pointwise_mlp
+from normalis.nn.position import position_encoding
+
+__all__ = [
+    "ChannelNorm",
+    "SyncedBatchNorm",
+    "conv_subnet",
+    "pointwise_mlp",
+    "position_encoding",
+]

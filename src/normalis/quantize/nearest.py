@@ -1,0 +1,65 @@
+"""Nearest codes, seeding and small measures of a codebook's use."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+__all__ = ["code_counts", "kmeans", "nearest_codes", "perplexity"]
+
+CHUNK = 1 << 14  # rows of the distance table held at a time
+
+
+def nearest_codes(x: Float[Tensor, "n d"], codes: Float[Tensor, "k d"]) -> Int[Tensor, " n"]:
+    """Index of the code nearest to each row, by squared Euclidean distance; ties take the first."""
+    half_norms = 0.5 * codes.square().sum(1)
+    parts = [
+        torch.addmm(half_norms, rows, codes.T, alpha=-1).argmin(1) for rows in x.split(CHUNK)
+    ]
+    return torch.cat(parts) if parts else x.new_zeros(0, dtype=torch.long)
+
+
+def code_counts(index: Int[Tensor, " n"], size: int) -> Float[Tensor, " k"]:
+    """How many rows took each of `size` codes."""
+    return torch.bincount(index, minlength=size).float()
+
+
+def perplexity(counts: Float[Tensor, " k"]) -> Float[Tensor, ""]:
+    """exp of the entropy of the codes' use: the number of codes used evenly that would equal it."""
+    share = counts / counts.sum().clamp_min(1)
+    return torch.special.entr(share).sum().exp()
+
+
+def kmeans(
+    x: Float[Tensor, "n d"], size: int, *, generator: torch.Generator, steps: int = 20
+) -> Float[Tensor, "k d"]:
+    """Centres by k-means++ seeding and Lloyd's steps.
+
+    Args:
+        x: The points; fewer distinct points than `size` give repeated centres.
+        size: Number of centres.
+        generator: Source of every random choice.
+        steps: Lloyd's steps after seeding.
+    """
+    centres = _seed(x, size, generator)
+    for _ in range(steps):
+        index = nearest_codes(x, centres)
+        counts = code_counts(index, size)
+        sums = torch.zeros_like(centres).index_add_(0, index, x)
+        moved = torch.where(counts[:, None] > 0, sums / counts.clamp_min(1)[:, None], centres)
+        if torch.equal(moved, centres):
+            break
+        centres = moved
+    return centres
+
+
+def _seed(x: Float[Tensor, "n d"], size: int, generator: torch.Generator) -> Float[Tensor, "k d"]:
+    """k-means++: each new centre is a point drawn by its squared distance to the centres so far."""
+    first = int(torch.randint(len(x), (1,), generator=generator))
+    centres = [x[first]]
+    distance = (x - x[first]).square().sum(1)
+    for _ in range(size - 1):
+        weights = distance if float(distance.sum()) > 0 else torch.ones_like(distance)
+        pick = int(torch.multinomial(weights.cpu(), 1, generator=generator))
+        centres.append(x[pick])
+        distance = torch.minimum(distance, (x - x[pick]).square().sum(1))
+    return torch.stack(centres)
