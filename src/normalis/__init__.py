@@ -1,0 +1,30 @@
+"""Visual anomaly detection: one model for every product, learned from good pictures only.
+
+::
+
+    import normalis
+
+    normalis.fit("pictures/good", "model")
+    for answer in normalis.load("model").score(["new.png"]):
+        print(answer.score, answer.decision.p_value, answer.decision.is_anomaly, answer.box)
+
+Importing this package is quick and has no effect; torch is imported when a name is first used.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from normalis.errors import NormalisError
+
+if TYPE_CHECKING:
+    from normalis.api import evaluate, fit, load
+
+__all__ = ["NormalisError", "evaluate", "fit", "load"]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    """The names of `normalis.api`, imported when they are first used."""
+    if name in __all__:
+        from normalis import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'normalis' has no attribute '{name}'")

@@ -71,6 +71,6 @@ class AbstractPyramid(nn.Module, ABC):
         return tuple((level.shape[1], level.shape[2], level.shape[3]) for level in levels)
 
     @final
-    def train(self, mode: bool = True) -> "AbstractPyramid":  # noqa: ARG002, FBT001, FBT002
+    def train(self, mode: bool = True) -> "AbstractPyramid":  # noqa: FBT001, FBT002
         """Stay in evaluation mode: a pyramid is frozen, whatever its owner does."""
         return super().train(mode=False)

@@ -1,12 +1,14 @@
 """What every detector offers: a loss to train on, and a score that is a function of one image."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["Assignment", "Losses", "Scores", "top_mean"]
+__all__ = ["AbstractDetector", "Assignment", "Losses", "PaperScores", "Scores", "top_mean"]
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,55 @@ class Scores:
     concept: Int[Tensor, " b"]
 
 
+@dataclass(frozen=True)
+class PaperScores:
+    """The published scores, each relative to the picture's own maximum (METHODS §1.7).
+
+    Attributes:
+        additive: `b h w`, for pixel AUROC.
+        multiplicative: `b h w`, for the per-region overlap.
+        image: `b`, mean of the highest share of the multiplicative map.
+    """
+
+    additive: Float[Tensor, "b h w"]
+    multiplicative: Float[Tensor, "b h w"]
+    image: Float[Tensor, " b"]
+
+
 def top_mean(maps: Float[Tensor, "b h w"], share: float) -> Float[Tensor, " b"]:
     """Mean of the highest `share` of each map's values, at least one."""
     flat = maps.flatten(1)
     count = max(1, round(share * flat.shape[1]))
     return torch.topk(flat, count, dim=1).values.mean(1)
+
+
+class AbstractDetector(nn.Module, ABC):
+    """What training, calibration, scoring and saving need of a method.
+
+    Maps are a feature pyramid's, one `b c h w` tensor per level. A score is a pure function of one
+    picture and fitted state: the same alone, in a batch, on one process or four.
+    """
+
+    @abstractmethod
+    def initialise(self, batches: Callable[[], Iterator[list[Tensor]]], *, seed: int) -> None:
+        """Set what starts from data; `batches` starts a pass over the training pictures."""
+
+    @abstractmethod
+    def loss(self, maps: list[Tensor]) -> Losses:
+        """The terms of a training step."""
+
+    @abstractmethod
+    def update_codebooks(self, losses: Losses, generator: torch.Generator) -> None:
+        """Move what moves without a gradient, after the step."""
+
+    @abstractmethod
+    def set_scale(self, batches: Iterable[list[Tensor]]) -> None:
+        """Standardise the scores by held-out normal pictures."""
+
+    @abstractmethod
+    def score(self, maps: list[Tensor]) -> Scores:
+        """Map, image score and concept of each picture."""
+
+    @abstractmethod
+    def paper_scores(self, maps: list[Tensor]) -> PaperScores:
+        """The published scores, for comparison."""

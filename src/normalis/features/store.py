@@ -11,11 +11,13 @@ from typing import final
 from uuid import uuid4
 
 import numpy as np
+import torch
 from jaxtyping import Float, Float16
+from torch import Tensor
 
 from normalis.errors import StoreError
 
-__all__ = ["FeatureStore", "is_partial", "replace_file"]
+__all__ = ["FeatureStore", "as_stored", "is_partial", "replace_file"]
 
 PARTIAL_PREFIX = ".partial-"
 ABANDONED_AFTER = 3600.0  # seconds; nobody takes that long to write one file
@@ -146,3 +148,9 @@ def _remove(partial: Path) -> None:
         partial.unlink(missing_ok=True)
     except OSError:  # the error that matters is already on its way
         return
+
+
+def as_stored(maps: list[Tensor]) -> list[Tensor]:
+    """Maps rounded to float16 and back, as they come out of a store; layout channels last."""
+    rounded = [level.clamp(-LARGEST, LARGEST).half().float() for level in maps]
+    return [level.contiguous(memory_format=torch.channels_last) for level in rounded]

@@ -5,7 +5,6 @@ from normalis.flows.fusion import FusionCoupling, FusionSubnet
 from normalis.flows.linear import (
     HardPermutation,
     SoftPermutation,
-    Whitening,
     random_permutation,
     random_rotation,
 )
@@ -19,7 +18,6 @@ __all__ = [
     "FusionSubnet",
     "HardPermutation",
     "SoftPermutation",
-    "Whitening",
     "random_permutation",
     "random_rotation",
 ]

@@ -36,8 +36,8 @@ class AffineCoupling(AbstractTransform):
         self,
         channels: int,
         subnet: nn.Module,
-        permutation: AbstractTransform,
         *,
+        permutation: AbstractTransform,
         alpha: float = 1.9,
     ) -> None:
         super().__init__()
@@ -80,6 +80,7 @@ class AffineCoupling(AbstractTransform):
     ) -> tuple[Float[Tensor, "b a h w"], Float[Tensor, "b a h w"]]:
         """$s$ and $a_t$ for the active half."""
         inputs = x1 if context is None else torch.cat([x1, context], dim=1)
-        a = SUBNET_SCALE * self.subnet(inputs).float()
+        # Under mixed precision the subnet alone is coarse; scales and sums are not.
+        a = SUBNET_SCALE * self.subnet(inputs).to(x1.dtype)
         a_s, a_t = a.chunk(2, dim=1)
         return self.alpha * a_s.tanh(), a_t

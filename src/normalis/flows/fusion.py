@@ -2,15 +2,12 @@
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from normalis.flows.transform import AbstractTransform
 from normalis.nn.layers import ChannelNorm
 
 __all__ = ["FusionCoupling", "FusionSubnet"]
-
-Maps = list[Float[Tensor, "b ? ? ?"]]
 
 
 class FusionSubnet(nn.Module):
@@ -24,9 +21,17 @@ class FusionSubnet(nn.Module):
         widths: Channels read at each level.
         outputs: Channels of scale, and of shift, at each level.
         context: Channels of the context, on the coarsest grid; 0 for none.
+        kernel: Side of the heads' convolutions, which run on every level's full grid.
     """
 
-    def __init__(self, widths: tuple[int, ...], outputs: tuple[int, ...], *, context: int) -> None:
+    def __init__(
+        self,
+        widths: tuple[int, ...],
+        outputs: tuple[int, ...],
+        *,
+        context: int,
+        kernel: int = 3,
+    ) -> None:
         super().__init__()
         total = sum(widths)
         hidden = max(1, (total + context) // 4)
@@ -39,22 +44,21 @@ class FusionSubnet(nn.Module):
             nn.ReLU(),
         )
         self.heads = nn.ModuleList(
-            nn.Conv2d(width, 2 * out, 3, padding=1)
+            nn.Conv2d(width, 2 * out, kernel, padding=kernel // 2)
             for width, out in zip(widths, outputs, strict=True)
         )
-        for head in self.heads:
+        for parameter in self.heads.parameters():
             # A fusion that starts as the identity does not disturb the latents it is given.
-            nn.init.zeros_(head.weight)
-            nn.init.zeros_(head.bias)
+            nn.init.zeros_(parameter)
 
     def forward(self, halves: list[Tensor], context: Tensor | None) -> list[Tensor]:
         """Scale and shift of each level, stacked along the channels."""
-        grid = min((half.shape[-2:] for half in halves), key=lambda size: size[0] * size[1])
-        pooled = [F.adaptive_avg_pool2d(half, list(grid)) for half in halves]
+        h, w = min((half.shape[-2:] for half in halves), key=lambda size: size[0] * size[1])
+        pooled = [F.adaptive_avg_pool2d(half, (h, w)) for half in halves]
         mixed = self.mix(torch.cat([*pooled, *([] if context is None else [context])], dim=1))
         parts = mixed.split(self.widths, dim=1)
         return [
-            head(half + _resize(part, half))
+            head(half + _resize(part, half)).to(half.dtype)
             for head, half, part in zip(self.heads, halves, parts, strict=True)
         ]
 
@@ -64,12 +68,14 @@ class FusionCoupling(nn.Module):
 
     After a fixed permutation each level is halved into $A_l$ and $B_l$; the $B$ of all levels
     transform every $A_l$, then the new $A$ transform every $B_l$:
-    $A_l \leftarrow A_l \odot e^{\kappa(s_A)} + t_A$, with $\kappa(s) = 0.636\,\alpha \arctan(s/\alpha)$.
+    $A_l \leftarrow A_l \odot e^{\kappa(s_A)} + t_A$, with
+    $\kappa(s) = 0.636\,\alpha \arctan(s/\alpha)$.
 
     Args:
         channels: Channels of each level.
         permutations: One step that keeps volumes per level.
         context: Channels of the context, on the coarsest grid; 0 for none.
+        kernel: Side of the heads' convolutions; 3 as published.
         alpha: Bound of the scale is $0.999\,\alpha$.
 
     References:
@@ -82,6 +88,7 @@ class FusionCoupling(nn.Module):
         permutations: list[AbstractTransform],
         *,
         context: int,
+        kernel: int = 3,
         alpha: float = 1.9,
     ) -> None:
         super().__init__()
@@ -89,8 +96,8 @@ class FusionCoupling(nn.Module):
         first = tuple(c - half for c, half in zip(channels, second, strict=True))
         self.splits = list(zip(first, second, strict=True))
         self.permutations = nn.ModuleList(permutations)
-        self.from_second = FusionSubnet(second, first, context=context)
-        self.from_first = FusionSubnet(first, second, context=context)
+        self.from_second = FusionSubnet(second, first, context=context, kernel=kernel)
+        self.from_first = FusionSubnet(first, second, context=context, kernel=kernel)
         self.alpha = alpha
 
     def forward(
@@ -133,8 +140,8 @@ class FusionCoupling(nn.Module):
         return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
     def _scales_and_shifts(self, outputs: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
-        """$\\kappa(s)$ and $t$ of each level."""
-        pairs = [out.float().chunk(2, dim=1) for out in outputs]
+        r"""$\kappa(s)$ and $t$ of each level."""
+        pairs = [out.chunk(2, dim=1) for out in outputs]
         return [(self.alpha * 0.636 * torch.atan(s / self.alpha), t) for s, t in pairs]
 
 

@@ -1,4 +1,4 @@
-"""Linear steps: channel permutations, rotations and a fixed whitening."""
+"""Linear steps that keep volumes: channel permutations and rotations."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from torch import Tensor
 
 from normalis.flows.transform import AbstractTransform
 
-__all__ = ["HardPermutation", "SoftPermutation", "Whitening", "random_permutation", "random_rotation"]
+__all__ = ["HardPermutation", "SoftPermutation", "random_permutation", "random_rotation"]
 
 
 class _Gather(torch.autograd.Function):
-    """Reorder channels, with a gather for the gradient too: an index's own gradient is a slow scatter."""
+    """Reorders channels. An index has a slow scatter for its gradient; this one gathers again."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, order: Tensor, inverse: Tensor) -> Tensor:  # noqa: ANN401
@@ -64,7 +64,7 @@ class SoftPermutation(AbstractTransform):
 
     def __init__(self, rotation: Float[Tensor, "c c"]) -> None:
         super().__init__()
-        self.register_buffer("rotation", rotation)
+        self.register_buffer("rotation", rotation.contiguous())
 
     def forward(
         self, x: Float[Tensor, "b c h w"], context: Float[Tensor, "b k h w"] | None = None
@@ -79,74 +79,10 @@ class SoftPermutation(AbstractTransform):
         return _mix(self.rotation.T, z), z.new_zeros(z.shape[0], *z.shape[2:])
 
 
-class Whitening(AbstractTransform):
-    """A linear step set once from the data: it starts as the identity, and is never learned.
-
-    A coupling flow moves channels by about as much as they are wide, so features whose channels
-    differ a hundredfold in scale, or move together, cost it most of its depth. One exact linear
-    map takes that away before the first coupling.
-
-    Args:
-        channels: Number of channels.
-    """
-
-    mean: Tensor
-    matrix: Tensor
-    unmatrix: Tensor
-    log_det: Tensor
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(channels))
-        self.register_buffer("matrix", torch.eye(channels))
-        self.register_buffer("unmatrix", torch.eye(channels))
-        self.register_buffer("log_det", torch.zeros(()))
-
-    @torch.no_grad()
-    def set_moments(
-        self,
-        mean: Float[Tensor, " c"],
-        covariance: Float[Tensor, "c c"],
-        *,
-        rotate: bool = True,
-        floor: float = 1e-3,
-    ) -> None:
-        """Set the step from the moments of the data.
-
-        Args:
-            mean: Mean of every channel.
-            covariance: Covariance of the channels, symmetric.
-            rotate: Whiten fully (ZCA: the whitened channels stay as near the old as they can);
-                otherwise divide every channel by its own standard deviation.
-            floor: Eigenvalues are raised to this share of their mean, so that directions in which
-                the data hardly move are not blown up.
-        """
-        covariance = covariance.double() if rotate else covariance.double().diagonal().diag()
-        values, vectors = torch.linalg.eigh(covariance)
-        values = values.clamp_min(0) + floor * values.mean()
-        self.mean.copy_(mean)
-        self.matrix.copy_(vectors @ (values**-0.5).diag() @ vectors.T)
-        self.unmatrix.copy_(vectors @ (values**0.5).diag() @ vectors.T)
-        self.log_det.copy_(-0.5 * values.log().sum())
-
-    def forward(
-        self, x: Float[Tensor, "b c h w"], context: Float[Tensor, "b k h w"] | None = None
-    ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
-        """Subtract the mean, then mix the channels."""
-        z = _mix(self.matrix, x - self.mean.view(1, -1, 1, 1))
-        return z, self.log_det.expand(x.shape[0], *x.shape[2:])
-
-    def inverse(
-        self, z: Float[Tensor, "b c h w"], context: Float[Tensor, "b k h w"] | None = None
-    ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
-        """Mix back, then add the mean."""
-        x = _mix(self.unmatrix, z) + self.mean.view(1, -1, 1, 1)
-        return x, (-self.log_det).expand(z.shape[0], *z.shape[2:])
-
-
 def _mix(matrix: Float[Tensor, "c c"], x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-    """The matrix times the channels of every pixel."""
-    return torch.nn.functional.conv2d(x, matrix[:, :, None, None])
+    """The matrix times the channels of every pixel, at full precision: it must be undone."""
+    with torch.autocast(x.device.type, enabled=False):
+        return torch.nn.functional.conv2d(x, matrix[:, :, None, None])
 
 
 def random_permutation(channels: int, generator: torch.Generator) -> Int[Tensor, " c"]:

@@ -1,7 +1,8 @@
 """The contract of a flow's steps, and their composition.
 
 Data to latent is `forward`; a higher density is more normal. Every step returns the logarithm of
-the absolute Jacobian determinant *per position*, in nats, and keeps the grid until somebody sums it.
+the absolute Jacobian determinant *per position*, in nats, and keeps the grid until somebody sums
+it. Where a network looks at neighbours too, only that sum is a determinant.
 """
 
 from abc import ABC, abstractmethod

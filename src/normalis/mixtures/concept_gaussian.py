@@ -42,20 +42,20 @@ class ConceptGaussian(AbstractTransform):
                 nn.init.zeros_(head.bias)
 
     def forward(
-        self, x: Float[Tensor, "b c h w"], context: Float[Tensor, "b k h w"] | None = None
+        self, x: Float[Tensor, "b c h w"], context: Float[Tensor, "b k 1 1"] | None = None
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
         """Standardise.
 
         Args:
             x: Latents of the level's flow.
-            context: `b k 1 1`, the prototype of each picture.
+            context: The prototype of each picture.
         """
         mu, log_sigma = self._moments(context)
         z = (x - mu[:, :, None, None]) * (-log_sigma[:, :, None, None]).exp()
         return z, self._log_det(log_sigma, x)
 
     def inverse(
-        self, z: Float[Tensor, "b c h w"], context: Float[Tensor, "b k h w"] | None = None
+        self, z: Float[Tensor, "b c h w"], context: Float[Tensor, "b k 1 1"] | None = None
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
         """Scale and shift back."""
         mu, log_sigma = self._moments(context)
@@ -66,7 +66,9 @@ class ConceptGaussian(AbstractTransform):
         """Mean and log of the scale."""
         assert context is not None, "the concept's prior needs a prototype"
         prototype = context[:, :, 0, 0]
-        mu, raw = self.mu(prototype).float(), self.sigma(prototype).float()
+        # Under mixed precision the heads alone are coarse.
+        dtype = self.mu.weight.dtype
+        mu, raw = self.mu(prototype).to(dtype), self.sigma(prototype).to(dtype)
         if self.exact:
             return mu, LOG_SIGMA_BOUND * (raw / LOG_SIGMA_BOUND).tanh()
         return mu, 0.5 * (raw.square() + 1e-8).log()

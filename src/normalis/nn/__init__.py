@@ -1,5 +1,6 @@
 """Layers and encodings that several methods share: tensors in, tensors out."""
 
+from normalis.nn.blur import gaussian_blur
 from normalis.nn.layers import ChannelNorm, SyncedBatchNorm, conv_subnet, pointwise_mlp
 from normalis.nn.position import position_encoding
 
@@ -7,6 +8,7 @@ __all__ = [
     "ChannelNorm",
     "SyncedBatchNorm",
     "conv_subnet",
+    "gaussian_blur",
     "pointwise_mlp",
     "position_encoding",
 ]

@@ -1,11 +1,13 @@
 """Small layers that several networks share."""
 
+from itertools import pairwise
+from typing import Any
+
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributed.nn import functional as dist_nn
 
 __all__ = ["ChannelNorm", "SyncedBatchNorm", "conv_subnet", "pointwise_mlp"]
 
@@ -20,7 +22,7 @@ class ChannelNorm(nn.LayerNorm):
     def __init__(self, channels: int) -> None:
         super().__init__(channels)
 
-    def forward(self, input: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    def forward(self, input: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:  # noqa: A002
         """Normalise each position on its own; the shape is kept."""
         return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
@@ -80,31 +82,41 @@ class SyncedBatchNorm(nn.Module):
         return mean, variance
 
 
+class _SumOverProcesses(torch.autograd.Function):
+    """What enters every process's sum is told by every process's gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ANN401, ARG004
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:  # noqa: ANN401, ARG004
+        return _SumOverProcesses.apply(grads[0])
+
+
 def _sum_over_processes(x: Tensor) -> Tensor:
     """The sum over processes, with its gradient."""
-    return dist_nn.all_reduce(x)
+    return _SumOverProcesses.apply(x)
 
 
-def conv_subnet(inputs: int, hidden: int, outputs: int, *, kernel: int = 3) -> nn.Sequential:
+def conv_subnet(inputs: int, outputs: int, *, hidden: int, kernel: int = 3) -> nn.Sequential:
     """The network inside a coupling: convolution, channel norm, ReLU, convolution.
 
     The last convolution starts at zero, so that a coupling starts as its affine part alone.
 
     Args:
         inputs: Channels in, passive half and condition together.
-        hidden: Channels between the convolutions.
         outputs: Channels out, shift and scale together.
+        hidden: Channels between the convolutions.
         kernel: Side of both convolutions; 3 in VQ-Flow (METHODS §1.4), 1 treats pixels as vectors.
     """
     last = nn.Conv2d(hidden, outputs, kernel, padding=kernel // 2)
-    nn.init.zeros_(last.weight)
-    nn.init.zeros_(last.bias if last.bias is not None else last.weight)
-    return nn.Sequential(
-        nn.Conv2d(inputs, hidden, kernel, padding=kernel // 2),
-        ChannelNorm(hidden),
-        nn.ReLU(),
-        last,
-    )
+    for parameter in last.parameters():
+        nn.init.zeros_(parameter)
+    first = nn.Conv2d(inputs, hidden, kernel, padding=kernel // 2)
+    return nn.Sequential(first, ChannelNorm(hidden), nn.ReLU(), last)
 
 
 def pointwise_mlp(*widths: int) -> nn.Sequential:
@@ -114,7 +126,7 @@ def pointwise_mlp(*widths: int) -> nn.Sequential:
         *widths: Channels in, between and out; two or more.
     """
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+    for inputs, outputs in pairwise(widths):
         # No bias: the batch normalisation behind it would take it away.
         layers += [nn.Conv2d(inputs, outputs, 1, bias=False), SyncedBatchNorm(outputs), nn.ReLU()]
     return nn.Sequential(*layers)

@@ -8,7 +8,7 @@ __all__ = ["position_encoding"]
 
 
 def position_encoding(
-    channels: int, height: int, width: int, *, device: torch.device | None = None
+    channels: int, grid: tuple[int, int], *, device: torch.device | None = None
 ) -> Float[Tensor, "d h w"]:
     r"""Sines and cosines of the pixel index, the column in the first half, the row in the second.
 
@@ -18,8 +18,7 @@ def position_encoding(
 
     Args:
         channels: $D$, divisible by 4.
-        height: Rows of the grid.
-        width: Columns of the grid.
+        grid: Rows and columns, $h$ and $w$.
         device: Where the result lies.
 
     Returns:
@@ -30,6 +29,7 @@ def position_encoding(
     """
     assert channels % 4 == 0, "the number of channels of a position encoding is divisible by 4"
     half = channels // 2
+    height, width = grid
     omega = 10000.0 ** (-torch.arange(0, half, 2, device=device, dtype=torch.float32) / half)
     column = _waves(width, omega)[:, None, :].expand(half, height, width)
     row = _waves(height, omega)[:, :, None].expand(half, height, width)

@@ -2,12 +2,15 @@
 
 from normalis.quantize.ema import EMAQuantizer, Quantized
 from normalis.quantize.nearest import code_counts, kmeans, nearest_codes, perplexity
+from normalis.quantize.selection import choose_centres, silhouette
 
 __all__ = [
     "EMAQuantizer",
     "Quantized",
+    "choose_centres",
     "code_counts",
     "kmeans",
     "nearest_codes",
     "perplexity",
+    "silhouette",
 ]

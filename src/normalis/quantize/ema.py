@@ -34,7 +34,8 @@ class EMAQuantizer(nn.Module):
     r"""Codes $e_1..e_K$ that follow their inputs by an exponential moving average.
 
     A training step quantises with the old codes, then `update` moves them:
-    $n \leftarrow \lambda n + (1-\lambda)\,count$, $m \leftarrow \lambda m + (1-\lambda) \sum inputs$,
+    $n \leftarrow \lambda n + (1-\lambda)\,count$,
+    $m \leftarrow \lambda m + (1-\lambda) \sum inputs$,
     $e_k = m_k / \tilde n_k$ with $\tilde n_k = \frac{n_k + \epsilon}{\sum n + K\epsilon} \sum n$.
     Statistics are float32 and summed over processes, so every process holds the same codes.
 
@@ -83,9 +84,11 @@ class EMAQuantizer(nn.Module):
         self.sums.copy_(codes)
 
     @torch.no_grad()
-    def set_codes_from(self, x: Float[Tensor, "n d"], generator: torch.Generator) -> None:
+    def set_codes_from(
+        self, x: Float[Tensor, "n d"], generator: torch.Generator, *, restarts: int = 1
+    ) -> None:
         """Take the k-means centres of `x` as codes."""
-        self.set_codes(kmeans(x.float(), self.size, generator=generator))
+        self.set_codes(kmeans(x.float(), self.size, generator=generator, restarts=restarts))
 
     def quantize(self, x: Float[Tensor, "n d"]) -> Quantized:
         """The nearest code of every row of `x`; nothing is updated."""
@@ -103,6 +106,7 @@ class EMAQuantizer(nn.Module):
         self,
         x: Float[Tensor, "n d"],
         index: Int[Tensor, " n"],
+        *,
         generator: torch.Generator | None = None,
     ) -> None:
         """Move the codes towards the inputs that chose them.
@@ -140,11 +144,22 @@ def _draw_rows(
     x: Float[Tensor, "n d"], count: int, generator: torch.Generator
 ) -> Float[Tensor, "m d"]:
     """Rows of all processes' inputs, the same on every process."""
-    if dist.is_initialized() and dist.get_world_size() > 1:
-        parts = [torch.empty_like(x) for _ in range(dist.get_world_size())]
-        dist.all_gather(parts, x.contiguous())
-        x = torch.cat(parts)
-    return x[torch.randint(len(x), (count,), generator=generator).to(x.device)]
+    first, total = _place_among_processes(x)
+    pick = torch.randint(total, (count,), generator=generator).to(x.device) - first
+    is_own = (pick >= 0) & (pick < len(x))
+    rows = x.new_zeros(count, x.shape[1])
+    rows[is_own] = x[pick[is_own]]
+    return _sum_over_processes(rows)
+
+
+def _place_among_processes(x: Float[Tensor, "n d"]) -> tuple[int, int]:
+    """Where this process's rows begin among those of all, and how many there are in all."""
+    if not (dist.is_initialized() and dist.get_world_size() > 1):
+        return 0, len(x)
+    sizes = torch.zeros(dist.get_world_size(), dtype=torch.long, device=x.device)
+    sizes[dist.get_rank()] = len(x)
+    sizes = _sum_over_processes(sizes)
+    return int(sizes[: dist.get_rank()].sum()), int(sizes.sum())
 
 
 def _sum_over_processes(x: Tensor) -> Tensor:

@@ -12,10 +12,10 @@ CHUNK = 1 << 14  # rows of the distance table held at a time
 def nearest_codes(x: Float[Tensor, "n d"], codes: Float[Tensor, "k d"]) -> Int[Tensor, " n"]:
     """Index of the code nearest to each row, by squared Euclidean distance; ties take the first."""
     half_norms = 0.5 * codes.square().sum(1)
-    parts = [
-        torch.addmm(half_norms, rows, codes.T, alpha=-1).argmin(1) for rows in x.split(CHUNK)
-    ]
-    return torch.cat(parts) if parts else x.new_zeros(0, dtype=torch.long)
+    # Mixed precision would round the distances to three digits.
+    with torch.autocast(x.device.type, enabled=False):
+        tables = (torch.addmm(half_norms, rows, codes.T, alpha=-1) for rows in x.split(CHUNK))
+        return torch.cat([table.argmin(1) for table in tables])
 
 
 def code_counts(index: Int[Tensor, " n"], size: int) -> Float[Tensor, " k"]:
@@ -24,13 +24,18 @@ def code_counts(index: Int[Tensor, " n"], size: int) -> Float[Tensor, " k"]:
 
 
 def perplexity(counts: Float[Tensor, " k"]) -> Float[Tensor, ""]:
-    """exp of the entropy of the codes' use: the number of codes used evenly that would equal it."""
+    """Exponential of the entropy of the codes' use: as many codes used evenly would equal it."""
     share = counts / counts.sum().clamp_min(1)
     return torch.special.entr(share).sum().exp()
 
 
 def kmeans(
-    x: Float[Tensor, "n d"], size: int, *, generator: torch.Generator, steps: int = 20
+    x: Float[Tensor, "n d"],
+    size: int,
+    *,
+    generator: torch.Generator,
+    steps: int = 20,
+    restarts: int = 1,
 ) -> Float[Tensor, "k d"]:
     """Centres by k-means++ seeding and Lloyd's steps.
 
@@ -39,11 +44,17 @@ def kmeans(
         size: Number of centres.
         generator: Source of every random choice.
         steps: Lloyd's steps after seeding.
+        restarts: Runs, of which the tightest is taken.
     """
-    centres = _seed(x, size, generator)
+    runs = [_lloyd(x, _seed(x, size, generator), steps) for _ in range(restarts)]
+    return min(runs, key=lambda codes: float((x - codes[nearest_codes(x, codes)]).square().sum()))
+
+
+def _lloyd(x: Float[Tensor, "n d"], centres: Float[Tensor, "k d"], steps: int) -> Tensor:
+    """Move every centre to the mean of the points nearest to it, until nothing moves."""
     for _ in range(steps):
         index = nearest_codes(x, centres)
-        counts = code_counts(index, size)
+        counts = code_counts(index, len(centres))
         sums = torch.zeros_like(centres).index_add_(0, index, x)
         moved = torch.where(counts[:, None] > 0, sums / counts.clamp_min(1)[:, None], centres)
         if torch.equal(moved, centres):

@@ -1,65 +1,91 @@
 """Puts a VQ-Flow together from its settings."""
 
+from dataclasses import dataclass
+
 import torch
 
-from normalis.detectors.vqflow.concept import ConceptBranch
+from normalis.detectors.vqflow.concept import ConceptBranch, FixedEncoder, LearnedEncoder
 from normalis.detectors.vqflow.condition import (
     AbstractConditioner,
     PositionConditioner,
     VQConditioner,
 )
-from normalis.detectors.vqflow.detector import VQFlow
+from normalis.detectors.vqflow.detector import ScoreForm, VQFlow
+from normalis.detectors.vqflow.maps import LevelScale
 from normalis.detectors.vqflow.pattern import PatternBranch
 from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.errors import SettingsError
-from normalis.flows import (
-    AbstractTransform,
-    AffineCoupling,
-    Compose,
-    FusionCoupling,
-    HardPermutation,
-    Whitening,
-    random_permutation,
-)
+from normalis.flows.coupling import AffineCoupling
+from normalis.flows.fusion import FusionCoupling
+from normalis.flows.linear import HardPermutation, random_permutation
+from normalis.flows.transform import AbstractTransform, Compose
 from normalis.mixtures.concept_gaussian import ConceptGaussian
+from normalis.mixtures.located_gaussian import LocatedGaussian
 from normalis.nn.layers import conv_subnet
 from normalis.quantize.ema import EMAQuantizer
 
-__all__ = ["build_vqflow"]
+__all__ = ["PictureShapes", "build_vqflow"]
 
 
-def build_vqflow(settings: VQFlowSettings, channels: tuple[int, ...], *, seed: int) -> VQFlow:
-    """A VQ-Flow over a pyramid with these channels, its weights drawn from the seed.
+@dataclass(frozen=True)
+class PictureShapes:
+    """What a detector must know of the pictures before it has seen one.
+
+    Attributes:
+        size: Rows and columns of the prepared picture.
+        maps: `(c, h, w)` of every map of its feature pyramid, the deepest last.
+    """
+
+    size: tuple[int, int]
+    maps: tuple[tuple[int, int, int], ...]
+
+
+def build_vqflow(
+    settings: VQFlowSettings, shapes: PictureShapes, *, concepts: int, seed: int
+) -> VQFlow:
+    """A VQ-Flow over these pictures, its weights drawn from the seed.
 
     Args:
         settings: Widths, depths and switches.
-        channels: Of every map of the pyramid, the deepest last.
+        shapes: Of the prepared picture and its feature pyramid.
+        concepts: Codes of the concept codebook.
         seed: Of the weights and the permutations.
 
     Raises:
         SettingsError: A level that the pyramid does not have.
     """
-    levels = _levels(settings, len(channels))
-    level_channels = tuple(channels[i] for i in levels)
+    levels = _levels(settings, len(shapes.maps))
+    grids = [shapes.maps[i] for i in levels]
+    channels = tuple(grid[0] for grid in grids)
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        conditioner = _conditioner(settings, level_channels, channels[-1])
-        condition, prototype = conditioner.widths()
+        conditioner = _conditioner(settings, shapes.maps, levels=levels, concepts=concepts)
+        context, prototype = conditioner.widths()
+        blocks = _blocks(settings, len(levels))
         return VQFlow(
             levels=levels,
             conditioner=conditioner,
+            whitening=_whitening(settings, grids, concepts if prototype else 1),
             flows=[
-                _flow(settings, c, condition, blocks, generator)
-                for c, blocks in zip(level_channels, _blocks(settings, len(levels)), strict=True)
+                _flow(settings, c, context=context, blocks=n, generator=generator)
+                for c, n in zip(channels, blocks, strict=True)
             ],
             priors=[
                 ConceptGaussian(c, prototype, exact=settings.exact_prior)
-                for c in level_channels
-                if prototype
+                for c in channels * bool(prototype)
             ],
-            fusion=_fusion(level_channels, condition, generator) if settings.fusion else None,
+            fusion=_fusion(settings, channels, context, generator) if settings.fusion else None,
+            scale=LevelScale(concepts if prototype else 1, len(levels)),
+            form=ScoreForm(
+                size=shapes.size,
+                absolute=settings.absolute_score,
+                log_det=settings.score_log_det,
+                smoothing=settings.smoothing,
+                top_share=settings.top_share,
+            ),
             per_dimension=settings.per_dimension,
+            data_codes=settings.data_codes,
         )
 
 
@@ -84,26 +110,33 @@ def _blocks(settings: VQFlowSettings, levels: int) -> tuple[int, ...]:
 
 
 def _conditioner(
-    settings: VQFlowSettings, channels: tuple[int, ...], deepest: int
+    settings: VQFlowSettings,
+    maps: tuple[tuple[int, int, int], ...],
+    *,
+    levels: tuple[int, ...],
+    concepts: int,
 ) -> AbstractConditioner:
     """The part that tells the flows what they look at."""
     if settings.condition != "vq":
-        return PositionConditioner(settings.position_width * (settings.condition == "position"))
-    patterns = [
-        _pattern(settings, f"pattern {i + 1}", c) for i, c in enumerate(channels)
-    ]
+        width = settings.position_width if settings.condition == "position" else 0
+        return PositionConditioner(levels, position_width=width)
+    channels = tuple(c for c, _, _ in maps)
+    encoder = FixedEncoder if settings.found_concepts else LearnedEncoder
     return VQConditioner(
-        ConceptBranch(deepest, _codebook(settings, settings.concepts, settings.prototype)),
-        patterns,
-        _pattern(settings, "pattern fusion", deepest),
-        deepest=deepest,
+        levels,
+        ConceptBranch(
+            encoder(channels, settings.prototype), _codebook(settings, concepts, settings.prototype)
+        ),
+        patterns=[_pattern(settings, channels[i], name=f"pattern {i + 1}") for i in levels],
+        fusion=_pattern(settings, channels[-1], name="pattern fusion"),
+        deepest=channels[-1],
     )
 
 
-def _pattern(settings: VQFlowSettings, name: str, channels: int) -> PatternBranch:
-    dim = settings.position_width + settings.prototype
-    codebook = _codebook(settings, settings.patterns, dim)
-    return PatternBranch(name, channels, codebook, position_width=settings.position_width)
+def _pattern(settings: VQFlowSettings, channels: int, *, name: str) -> PatternBranch:
+    """A pattern branch with its codebook."""
+    codebook = _codebook(settings, settings.patterns, settings.position_width + settings.prototype)
+    return PatternBranch(channels, codebook, name=name, position_width=settings.position_width)
 
 
 def _codebook(settings: VQFlowSettings, size: int, dim: int) -> EMAQuantizer:
@@ -113,31 +146,47 @@ def _codebook(settings: VQFlowSettings, size: int, dim: int) -> EMAQuantizer:
     return EMAQuantizer(size, dim, revive_below=0.0, initial_count=0.0)
 
 
+def _whitening(
+    settings: VQFlowSettings, grids: list[tuple[int, int, int]], concepts: int
+) -> list[LocatedGaussian]:
+    """The closed-form first step of each level."""
+    if settings.whitening == "none":
+        return []
+    if settings.whitening == "global":
+        return [LocatedGaussian(1, (c, 1, 1)) for c, _, _ in grids]
+    return [LocatedGaussian(concepts, grid) for grid in grids]
+
+
 def _flow(
     settings: VQFlowSettings,
     channels: int,
-    condition: int,
+    *,
+    context: int,
     blocks: int,
     generator: torch.Generator,
 ) -> Compose:
-    """Whitening, where it is wanted, then the coupling blocks."""
+    """The coupling blocks of one level."""
     active = channels // 2
-    inputs = channels - active + condition
-    steps: list[AbstractTransform] = [] if settings.whitening == "none" else [Whitening(channels)]
-    for _ in range(blocks):
-        subnet = conv_subnet(
-            inputs, settings.hidden or inputs, 2 * active, kernel=settings.kernel
+    inputs = channels - active + context
+    hidden = settings.hidden or inputs
+    return Compose(
+        AffineCoupling(
+            channels,
+            conv_subnet(inputs, 2 * active, hidden=hidden, kernel=settings.kernel),
+            permutation=_permutation(channels, generator),
         )
-        steps.append(AffineCoupling(channels, subnet, _permutation(channels, generator)))
-    return Compose(steps)
+        for _ in range(blocks)
+    )
 
 
 def _fusion(
-    channels: tuple[int, ...], condition: int, generator: torch.Generator
+    settings: VQFlowSettings, channels: tuple[int, ...], context: int, generator: torch.Generator
 ) -> FusionCoupling:
+    """The coupling over all levels."""
     permutations: list[AbstractTransform] = [_permutation(c, generator) for c in channels]
-    return FusionCoupling(channels, permutations, context=condition)
+    return FusionCoupling(channels, permutations, context=context, kernel=settings.kernel)
 
 
 def _permutation(channels: int, generator: torch.Generator) -> HardPermutation:
+    """A random order of the channels."""
     return HardPermutation(random_permutation(channels, generator))

@@ -2,14 +2,24 @@
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from normalis.detectors.contract import Assignment
 from normalis.nn.layers import SyncedBatchNorm
 from normalis.quantize.ema import EMAQuantizer
+from normalis.quantize.nearest import nearest_codes
+from normalis.quantize.selection import RESTARTS, choose_centres
 
-__all__ = ["Concept", "ConceptBranch"]
+__all__ = [
+    "Concept",
+    "ConceptBranch",
+    "FixedEncoder",
+    "LearnedEncoder",
+    "find_concepts",
+    "global_averages",
+]
 
 
 @dataclass(frozen=True)
@@ -29,40 +39,129 @@ class Concept:
     assignment: Assignment
 
 
-class ConceptBranch(nn.Module):
-    """Global average of the deepest map, a small network, and the conceptual prototype codebook.
+class LearnedEncoder(nn.Module):
+    """The published descriptor: two layers over the deepest map's average, learned with the flow.
 
     Args:
-        channels: Channels of the deepest map.
-        quantizer: The conceptual prototype codebook (CPC).
+        channels: Channels of every map of the pyramid, the deepest last.
+        width: Dimension of the descriptor.
 
     References:
         VQ-Flow (METHODS §1.2).
     """
 
-    def __init__(self, channels: int, quantizer: EMAQuantizer) -> None:
+    def __init__(self, channels: tuple[int, ...], width: int) -> None:
         super().__init__()
-        width = quantizer.dim
         self.network = nn.Sequential(
-            nn.Linear(channels, width, bias=False),
+            nn.Linear(channels[-1], width, bias=False),
             SyncedBatchNorm(width),
             nn.ReLU(),
             nn.Linear(width, width, bias=False),
             SyncedBatchNorm(width),
             nn.ReLU(),
         )
+
+    def set_from(self, averages: Float[Tensor, "n c"]) -> None:
+        """Nothing is set from data; the network learns."""
+
+    def forward(self, averages: Float[Tensor, "b c"]) -> Float[Tensor, "b d"]:
+        """Descriptors of global averages, of which the deepest map's are read."""
+        first = self.network[0]
+        assert isinstance(first, nn.Linear)
+        y: Tensor = self.network(averages[:, -first.in_features :])
+        return y
+
+
+class FixedEncoder(nn.Module):
+    """Standardised averages on their principal axes, set once from the training pictures.
+
+    It reads all maps and not the deepest alone: what tells two products apart may be their texture.
+
+    Args:
+        channels: Channels of every map of the pyramid.
+        width: Dimension of the descriptor; axes beyond the data's are zero.
+    """
+
+    mean: Tensor
+    axes: Tensor
+
+    def __init__(self, channels: tuple[int, ...], width: int) -> None:
+        super().__init__()
+        total = sum(channels)
+        self.channels = channels
+        self.register_buffer("mean", torch.zeros(total))
+        self.register_buffer("axes", torch.eye(total, width))
+
+    @torch.no_grad()
+    def set_from(self, averages: Float[Tensor, "n c"]) -> None:
+        """Take mean, scale and axes of these global averages."""
+        mean = averages.mean(0)
+        # A map counts as one, however many channels it has.
+        count = torch.cat([torch.full((c,), float(c)) for c in self.channels]).to(mean)
+        scale = averages.std(0, correction=0).clamp_min(1e-6) * count.sqrt()
+        _, _, vectors = torch.linalg.svd((averages - mean) / scale, full_matrices=False)
+        kept = min(len(vectors), self.axes.shape[1])
+        self.mean.copy_(mean)
+        self.axes.zero_()
+        self.axes[:, :kept] = vectors[:kept].T / scale[:, None]
+
+    def forward(self, averages: Float[Tensor, "b c"]) -> Float[Tensor, "b d"]:
+        """Descriptors of global averages."""
+        return (averages - self.mean) @ self.axes
+
+
+class ConceptBranch(nn.Module):
+    """Global averages, a descriptor, and the conceptual prototype codebook.
+
+    Args:
+        encoder: From the global averages of all maps to the descriptor.
+        quantizer: The conceptual prototype codebook (CPC).
+
+    References:
+        VQ-Flow (METHODS §1.2).
+    """
+
+    def __init__(self, encoder: FixedEncoder | LearnedEncoder, quantizer: EMAQuantizer) -> None:
+        super().__init__()
+        self.encoder = encoder
         self.codebook = quantizer
 
-    def forward(self, deepest: Float[Tensor, "b c h w"]) -> Concept:
+    def forward(self, maps: list[Tensor]) -> Concept:
         """One code per picture."""
-        y = self.encode(deepest)
+        y = self.encoder(global_averages(maps))
         quantized = self.codebook.quantize(y)
         assignment = Assignment("concept", y.detach(), quantized.codes, quantized.usage)
         return Concept(quantized.values, quantized.codes, quantized.commitment, assignment)
 
-    def encode(self, deepest: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
-        """The descriptor that is quantised."""
-        y: Tensor = self.network(deepest.mean((2, 3)))
-        return y
+    @torch.no_grad()
+    def set_from(self, averages: Float[Tensor, "n c"], generator: torch.Generator) -> None:
+        """Set encoder and codes from the global averages of the training pictures."""
+        self.encoder.set_from(averages)
+        self.codebook.set_codes_from(self.encoder(averages), generator, restarts=RESTARTS)
+
+    @torch.no_grad()
+    def update(self, assignment: Assignment, generator: torch.Generator) -> None:
+        """Move the codes; those over a fixed descriptor stay where they were found."""
+        if isinstance(self.encoder, LearnedEncoder):
+            self.codebook.update(assignment.inputs, assignment.codes, generator=generator)
 
 
+def global_averages(maps: list[Tensor]) -> Float[Tensor, "b c"]:
+    """Each map's mean over its positions, side by side."""
+    return torch.cat([x.float().mean((2, 3)) for x in maps], dim=1)
+
+
+def find_concepts(
+    averages: Float[Tensor, "n c"],
+    channels: tuple[int, ...],
+    *,
+    most: int,
+    width: int,
+    seed: int,
+) -> Int[Tensor, " n"]:
+    """The clear cluster that each picture belongs to, at most `most` of them, counted from 0."""
+    encoder = FixedEncoder(channels, width)
+    encoder.set_from(averages)
+    y = encoder(averages)
+    centres = choose_centres(y, most, generator=torch.Generator().manual_seed(seed))
+    return nearest_codes(y, centres)

@@ -1,6 +1,7 @@
 """From a feature pyramid to what every coupling of the flow is told."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,8 @@ from normalis.nn.layers import pointwise_mlp
 from normalis.nn.position import position_encoding
 
 __all__ = ["AbstractConditioner", "Condition", "PositionConditioner", "VQConditioner"]
+
+SEEDING_ROWS = 8192  # residuals from which a pattern codebook starts
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,12 @@ class AbstractConditioner(nn.Module, ABC):
     """Gives the condition of every level and of the fusion coupling."""
 
     @abstractmethod
-    def forward(self, levels: list[Tensor], deepest: Float[Tensor, "b c h w"]) -> Condition:
-        """The condition for the levels' maps and the deepest map of the pyramid."""
+    def forward(self, maps: list[Tensor]) -> Condition:
+        """The condition for the maps of a pyramid, the deepest last."""
+
+    @abstractmethod
+    def concepts(self, maps: list[Tensor]) -> Int[Tensor, " b"]:
+        """The concept of each picture."""
 
     @abstractmethod
     def widths(self) -> tuple[int, int]:
@@ -54,23 +61,30 @@ class PositionConditioner(AbstractConditioner):
     """Tells the position encoding alone, or nothing: the baselines without quantisers.
 
     Args:
+        levels: Which maps of the pyramid get a flow.
         position_width: Channels of the encoding; 0 for no condition at all.
     """
 
-    def __init__(self, position_width: int) -> None:
+    def __init__(self, levels: tuple[int, ...], *, position_width: int) -> None:
         super().__init__()
+        self.levels = levels
         self.position_width = position_width
 
-    def forward(self, levels: list[Tensor], deepest: Float[Tensor, "b c h w"]) -> Condition:
-        """The same for every picture; there is one concept, 0."""
+    def forward(self, maps: list[Tensor]) -> Condition:
+        """The same for every picture."""
+        levels = [maps[i] for i in self.levels]
         conditions = tuple(self._encode(level) for level in levels)
         return Condition(
             levels=conditions,
             fusion=conditions[coarsest(levels)],
             prototype=None,
-            concept=torch.zeros(len(deepest), dtype=torch.long, device=deepest.device),
-            commitment=deepest.new_zeros(()),
+            concept=self.concepts(maps),
+            commitment=maps[-1].new_zeros(()),
         )
+
+    def concepts(self, maps: list[Tensor]) -> Int[Tensor, " b"]:
+        """There is one concept, 0."""
+        return torch.zeros(len(maps[-1]), dtype=torch.long, device=maps[-1].device)
 
     def widths(self) -> tuple[int, int]:
         """The position's channels, and no prototype."""
@@ -80,7 +94,7 @@ class PositionConditioner(AbstractConditioner):
         if not self.position_width:
             return None
         b, _, h, w = level.shape
-        place = position_encoding(self.position_width, h, w, device=level.device)
+        place = position_encoding(self.position_width, (h, w), device=level.device)
         return place.expand(b, -1, -1, -1)
 
 
@@ -88,6 +102,7 @@ class VQConditioner(AbstractConditioner):
     """Concept and pattern codes (METHODS §1.2 and §1.3).
 
     Args:
+        levels: Which maps of the pyramid get a flow.
         concept: The concept branch.
         patterns: One pattern branch per level.
         fusion: The pattern branch of the fusion coupling, over the deepest map.
@@ -96,13 +111,15 @@ class VQConditioner(AbstractConditioner):
 
     def __init__(
         self,
+        levels: tuple[int, ...],
         concept: ConceptBranch,
+        *,
         patterns: list[PatternBranch],
         fusion: PatternBranch,
-        *,
         deepest: int,
     ) -> None:
         super().__init__()
+        self.levels = levels
         dim = fusion.codebook.dim
         self.concept = concept
         self.patterns = nn.ModuleList(patterns)
@@ -117,39 +134,64 @@ class VQConditioner(AbstractConditioner):
         prototype = self.concept.codebook.dim
         return self.fusion.codebook.dim + prototype, prototype
 
-    def forward(self, levels: list[Tensor], deepest: Float[Tensor, "b c h w"]) -> Condition:
+    def forward(self, maps: list[Tensor]) -> Condition:
         """Find the concept, then the patterns around its prototype."""
-        concept = self.concept(deepest)
-        semantics = self.semantics(levels, deepest)
+        concept = self.concept(maps)
         patterns = [
-            branch(level, concept.prototype, semantic)
-            for branch, level, semantic in zip(self.patterns, levels, semantics, strict=True)
+            branch(features, concept.prototype, semantic=semantic)
+            for branch, features, semantic in self._places(maps)
         ]
-        fusion = self.fusion(
-            resize(deepest, levels[coarsest(levels)]), concept.prototype, None
-        )
         return Condition(
-            levels=tuple(p.condition for p in patterns),
-            fusion=fusion.condition,
+            levels=tuple(p.condition for p in patterns[:-1]),
+            fusion=patterns[-1].condition,
             prototype=concept.prototype[:, :, None, None],
             concept=concept.index,
-            commitment=sum((p.commitment for p in (*patterns, fusion)), start=concept.commitment),
-            assignments=(concept.assignment, *(p.assignment for p in (*patterns, fusion))),
+            commitment=sum((p.commitment for p in patterns), start=concept.commitment),
+            assignments=(concept.assignment, *(p.assignment for p in patterns)),
         )
+
+    def concepts(self, maps: list[Tensor]) -> Int[Tensor, " b"]:
+        """The concept of each picture."""
+        return self.concept(maps).index
+
+    @torch.no_grad()
+    def set_concepts(self, averages: Float[Tensor, "n c"], generator: torch.Generator) -> None:
+        """Set the concept codes from the global averages of the training pictures."""
+        self.concept.set_from(averages, generator)
+
+    @torch.no_grad()
+    def set_patterns(self, batches: Iterable[list[Tensor]], generator: torch.Generator) -> None:
+        """Set the pattern codes from some batches."""
+        rows: list[list[Tensor]] = [[] for _ in (*self.patterns, self.fusion)]
+        for maps in batches:
+            prototype = self.concept(maps).prototype
+            for kept, (branch, features, semantic) in zip(rows, self._places(maps), strict=True):
+                kept.append(branch.residual(features, prototype, semantic=semantic)[1])
+        for kept, branch in zip(rows, (*self.patterns, self.fusion), strict=True):
+            x = torch.cat(kept)
+            sample = x[torch.randperm(len(x), generator=generator)[:SEEDING_ROWS].to(x.device)]
+            branch.codebook.set_codes_from(sample, generator)
 
     @torch.no_grad()
     def update(self, assignments: tuple[Assignment, ...], generator: torch.Generator) -> None:
         """Move every codebook towards what it was given in a training step."""
-        branches = (self.concept, *self.patterns, self.fusion)
-        for branch, assignment in zip(branches, assignments, strict=True):
-            branch.codebook.update(assignment.inputs, assignment.codes, generator)
+        self.concept.update(assignments[0], generator)
+        branches = (*self.patterns, self.fusion)
+        for branch, given in zip(branches, assignments[1:], strict=True):
+            branch.codebook.update(given.inputs, given.codes, generator=generator)
 
-    def semantics(self, levels: list[Tensor], deepest: Float[Tensor, "b c h w"]) -> list[Tensor]:
-        """What the deepest map says at each place of each level."""
+    def _places(self, maps: list[Tensor]) -> list[tuple[PatternBranch, Tensor, Tensor | None]]:
+        """Each pattern branch with its features and what the deepest map says of each place."""
+        levels, deepest = [maps[i] for i in self.levels], maps[-1]
         semantic = self.semantic(deepest)
-        return [
+        semantics = [
             resize(head(semantic), level)
             for head, level in zip(self.semantic_to_level, levels, strict=True)
+        ]
+        fused = resize(deepest, levels[coarsest(levels)])
+        return [
+            *zip(self.patterns, levels, semantics, strict=True),
+            (self.fusion, fused, None),
         ]
 
 

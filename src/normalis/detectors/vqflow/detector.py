@@ -1,28 +1,67 @@
 """VQ-Flow: normalizing flows conditioned on what a picture shows and what usually lies where."""
 
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
-from normalis.detectors.contract import Losses
+from normalis.detectors.contract import (
+    AbstractDetector,
+    Losses,
+    PaperScores,
+    Scores,
+    top_mean,
+)
+from normalis.detectors.vqflow.concept import global_averages
 from normalis.detectors.vqflow.condition import AbstractConditioner, Condition, VQConditioner
+from normalis.detectors.vqflow.maps import LevelScale, paper_scores, upsample
 from normalis.flows.fusion import FusionCoupling
 from normalis.flows.transform import AbstractTransform
 from normalis.mixtures.concept_gaussian import ConceptGaussian
+from normalis.mixtures.located_gaussian import LocatedGaussian, LocatedMoments
+from normalis.nn.blur import gaussian_blur
 
-__all__ = ["VQFlow"]
+__all__ = ["ScoreForm", "VQFlow"]
+
+PAPER_TOP_SHARE = 0.03  # of the published image score (METHODS §1.7)
+SEEDING_BATCHES = 16  # batches from which the pattern codes start
 
 
-class VQFlow(nn.Module):
+@dataclass(frozen=True, kw_only=True)
+class ScoreForm:
+    """How likelihoods become a map and an image score.
+
+    Attributes:
+        size: Rows and columns of the prepared picture, which the map has too.
+        absolute: The standardised absolute likelihood; otherwise the published maps.
+        log_det: Count the log-determinant in the absolute form.
+        smoothing: Standard deviation of the blur of the absolute map, pixels.
+        top_share: Share of the map that the image score averages.
+    """
+
+    size: tuple[int, int]
+    absolute: bool
+    log_det: bool
+    smoothing: float
+    top_share: float
+
+
+class VQFlow(AbstractDetector):
     """One model of good pictures of many products.
 
     Args:
         levels: Which maps of the pyramid get a flow.
         conditioner: Tells the flows what they are conditioned on.
+        whitening: One closed-form Gaussian per level; empty for none.
         flows: One flow per level.
         priors: One concept prior per level; empty for a standard normal.
         fusion: The cross-scale coupling, or None.
+        scale: Standardises the levels' energies.
+        form: How likelihoods become maps and image scores.
         per_dimension: The loss is in nats per dimension; otherwise in nats per picture (paper).
+        data_codes: The codebooks start from data; otherwise they keep their random start (paper).
 
     References:
         VQ-Flow (METHODS §1).
@@ -33,31 +72,43 @@ class VQFlow(nn.Module):
         *,
         levels: tuple[int, ...],
         conditioner: AbstractConditioner,
+        whitening: list[LocatedGaussian],
         flows: list[AbstractTransform],
         priors: list[ConceptGaussian],
         fusion: FusionCoupling | None,
+        scale: LevelScale,
+        form: ScoreForm,
         per_dimension: bool,
+        data_codes: bool,
     ) -> None:
         super().__init__()
         self.levels = levels
         self.conditioner = conditioner
+        self.whitening = nn.ModuleList(whitening)
         self.flows = nn.ModuleList(flows)
         self.priors = nn.ModuleList(priors)
         self.fusion = fusion
+        self.scale = scale
+        self.form = form
         self.per_dimension = per_dimension
+        self.data_codes = data_codes
 
     def latents(self, maps: list[Tensor]) -> tuple[list[Tensor], list[Tensor], Condition]:
         """Latents and log-determinants of each level, and the condition they were given."""
         xs = [maps[i] for i in self.levels]
-        condition = self.conditioner(xs, maps[-1])
-        zs, log_dets = [], []
-        for flow, x, context in zip(self.flows, xs, condition.levels, strict=True):
-            z, log_det = flow(x, context)
-            zs.append(z)
-            log_dets.append(log_det)
-        for i, prior in enumerate(self.priors):
-            zs[i], log_det = prior(zs[i], condition.prototype)
-            log_dets[i] = log_dets[i] + log_det
+        condition = self.conditioner(maps)
+        zs = [x.float() for x in xs]
+        log_dets = [x.new_zeros(x.shape[0], *x.shape[2:]) for x in zs]
+        stages = (
+            (self.whitening, [condition.concept] * len(zs)),
+            (self.flows, condition.levels),
+            (self.priors, [condition.prototype] * len(zs)),
+        )
+        for steps, contexts in stages:
+            # A stage that this form leaves out has no steps.
+            for i, (step, context) in enumerate(zip(steps, contexts, strict=False)):
+                zs[i], log_det = step(zs[i], context)
+                log_dets[i] = log_dets[i] + log_det
         if self.fusion is not None:
             zs, fused = self.fusion(zs, condition.fusion)
             log_dets = [a + b for a, b in zip(log_dets, fused, strict=True)]
@@ -66,8 +117,8 @@ class VQFlow(nn.Module):
     def loss(self, maps: list[Tensor]) -> Losses:
         """Mean negative log-likelihood, up to a constant, and the commitments (METHODS §1.6)."""
         zs, log_dets, condition = self.latents(maps)
-        energy = sum((z.square().sum((1, 2, 3)) / 2 for z in zs), start=zs[0].new_zeros(()))
-        volume = sum((j.sum((1, 2)) for j in log_dets), start=zs[0].new_zeros(()))
+        energy = torch.stack([z.square().sum((1, 2, 3)) / 2 for z in zs]).sum(0)
+        volume = torch.stack([j.sum((1, 2)) for j in log_dets]).sum(0)
         dimensions = sum(z[0].numel() for z in zs) if self.per_dimension else 1
         return Losses(
             flow=(energy - volume).mean() / dimensions,
@@ -81,3 +132,72 @@ class VQFlow(nn.Module):
         if isinstance(self.conditioner, VQConditioner):
             self.conditioner.update(losses.assignments, generator)
 
+    @torch.no_grad()
+    def initialise(self, batches: Callable[[], Iterator[list[Tensor]]], *, seed: int) -> None:
+        """Set what starts from data: concept codes, whitening, pattern codes.
+
+        Args:
+            batches: Starts a pass over the training pictures' maps.
+            seed: Of k-means.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        vq = self.conditioner if isinstance(self.conditioner, VQConditioner) else None
+        if vq and self.data_codes:
+            vq.set_concepts(torch.cat([global_averages(maps) for maps in batches()]), generator)
+        if len(self.whitening):
+            self._set_whitening(batches())
+        if vq and self.data_codes:
+            vq.set_patterns(islice(batches(), SEEDING_BATCHES), generator)
+
+    @torch.no_grad()
+    def set_scale(self, batches: Iterable[list[Tensor]]) -> None:
+        """Standardise the levels by the energies of held-out normal pictures."""
+        first, second, concepts = [], [], []
+        for maps in batches:
+            energies, condition = self._energies(maps)
+            first.append(torch.stack([e.mean((1, 2)) for e in energies], 1))
+            second.append(torch.stack([e.square().mean((1, 2)) for e in energies], 1))
+            concepts.append(condition.concept)
+        self.scale.set_from(torch.cat(first), torch.cat(second), torch.cat(concepts))
+
+    @torch.no_grad()
+    def score(self, maps: list[Tensor]) -> Scores:
+        """Map, image score and concept of each picture, a function of that picture alone."""
+        if not self.form.absolute:
+            paper = self.paper_scores(maps)
+            return Scores(paper.multiplicative, paper.image, self.conditioner.concepts(maps))
+        energies, condition = self._energies(maps)
+        standard = [
+            upsample(self.scale(energy, level, concept=condition.concept), self.form.size)
+            for level, energy in enumerate(energies)
+        ]
+        total = gaussian_blur(torch.stack(standard).mean(0), self.form.smoothing)
+        return Scores(total, top_mean(total, self.form.top_share), condition.concept)
+
+    @torch.no_grad()
+    def paper_scores(self, maps: list[Tensor]) -> PaperScores:
+        """The published maps, for comparison."""
+        zs, _, _ = self.latents(maps)
+        energies = [z.square().mean(1) / 2 for z in zs]
+        return paper_scores(energies, self.form.size, top_share=PAPER_TOP_SHARE)
+
+    def _energies(self, maps: list[Tensor]) -> tuple[list[Tensor], Condition]:
+        """Nats per dimension at each position of each level, and the condition."""
+        zs, log_dets, condition = self.latents(maps)
+        volumes = [j / z.shape[1] * self.form.log_det for z, j in zip(zs, log_dets, strict=True)]
+        return [
+            z.square().mean(1) / 2 - volume for z, volume in zip(zs, volumes, strict=True)
+        ], condition
+
+    def _set_whitening(self, batches: Iterable[list[Tensor]]) -> None:
+        """Collect the moments of every concept, and set the first step of every level."""
+        moments = [
+            LocatedMoments(len(step.mean), (step.mean.shape[1], *step.mean.shape[2:]))
+            for step in self.whitening
+        ]
+        for maps in batches:
+            concept = self.conditioner.concepts(maps)
+            for moment, level in zip(moments, self.levels, strict=True):
+                moment.add(maps[level].float(), concept)
+        for step, moment in zip(self.whitening, moments, strict=True):
+            step.set_moments(moment)

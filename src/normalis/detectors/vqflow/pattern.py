@@ -37,9 +37,9 @@ class PatternBranch(nn.Module):
     taken away before and given back after makes them speak of one.
 
     Args:
-        name: Of the codebook, for the log.
         channels: Channels of the level's map.
         quantizer: The codebook; its dimension is `position_width` plus the prototype's.
+        name: Of the codebook, for the log.
         position_width: Channels of the position encoding, divisible by 4.
 
     References:
@@ -47,7 +47,7 @@ class PatternBranch(nn.Module):
     """
 
     def __init__(
-        self, name: str, channels: int, quantizer: EMAQuantizer, *, position_width: int
+        self, channels: int, quantizer: EMAQuantizer, *, name: str, position_width: int
     ) -> None:
         super().__init__()
         self.name = name
@@ -59,14 +59,13 @@ class PatternBranch(nn.Module):
         self,
         features: Float[Tensor, "b c h w"],
         prototype: Float[Tensor, "b p"],
-        semantic: Float[Tensor, "b d h w"] | None,
+        *,
+        semantic: Float[Tensor, "b d h w"] | None = None,
     ) -> Pattern:
         """Quantise each position around its anchor."""
-        anchor = self._anchor(features, prototype)
-        residual = self.encode(features, semantic) - anchor
-        rows = residual.permute(0, 2, 3, 1).flatten(0, 2)
+        anchor, rows = self.residual(features, prototype, semantic=semantic)
         quantized = self.codebook.quantize(rows)
-        b, _, h, w = residual.shape
+        b, _, h, w = features.shape
         values = anchor + quantized.values.view(b, h, w, -1).permute(0, 3, 1, 2)
         broadcast = prototype[:, :, None, None].expand(-1, -1, h, w)
         return Pattern(
@@ -75,29 +74,25 @@ class PatternBranch(nn.Module):
             assignment=Assignment(self.name, rows.detach(), quantized.codes, quantized.usage),
         )
 
-    def encode(
-        self, features: Float[Tensor, "b c h w"], semantic: Float[Tensor, "b d h w"] | None
-    ) -> Float[Tensor, "b d h w"]:
-        """$h'$: the level's features, and what the deepest map says of the place."""
-        h: Tensor = self.mlp(features)
-        return h if semantic is None else h + semantic
-
-    def residual_rows(
+    def residual(
         self,
         features: Float[Tensor, "b c h w"],
         prototype: Float[Tensor, "b p"],
-        semantic: Float[Tensor, "b d h w"] | None,
-    ) -> Float[Tensor, "n d"]:
-        """What the codebook is asked to represent, one row a position."""
-        residual = self.encode(features, semantic) - self._anchor(features, prototype)
-        return residual.permute(0, 2, 3, 1).flatten(0, 2)
+        *,
+        semantic: Float[Tensor, "b d h w"] | None = None,
+    ) -> tuple[Float[Tensor, "b d h w"], Float[Tensor, "n d"]]:
+        """The anchor, and what is left of $h'$ for the codebook, one row a position."""
+        h: Tensor = self.mlp(features)
+        anchor = self._anchor(features, prototype)
+        rest = (h if semantic is None else h + semantic) - anchor
+        return anchor, rest.permute(0, 2, 3, 1).flatten(0, 2)
 
     def _anchor(
         self, features: Float[Tensor, "b c h w"], prototype: Float[Tensor, "b p"]
     ) -> Float[Tensor, "b d h w"]:
-        """$p = [PE; \\hat y]$ at every position."""
+        r"""$p = [PE; \hat y]$ at every position."""
         b, _, h, w = features.shape
-        place = position_encoding(self.position_width, h, w, device=features.device)
+        place = position_encoding(self.position_width, (h, w), device=features.device)
         return torch.cat(
             [place.expand(b, -1, -1, -1), prototype[:, :, None, None].expand(-1, -1, h, w)], dim=1
         )

@@ -24,11 +24,15 @@ class VQFlowSettings:
         fusion: Join the levels by the cross-scale coupling.
         condition: What the couplings are told: `vq` the concept and the pattern codes, `position`
             the position encoding alone, `none` nothing.
-        concepts: Codes of the concept codebook.
+        concepts: Codes of the concept codebook, or the most of them with `found_concepts`.
         prototype: Dimension of a concept's prototype.
         patterns: Codes of each level's pattern codebook, of dimension position + prototype.
         position_width: Channels of the position encoding within a pattern code.
-        whitening: [ours] A fixed linear step before each flow: `none` (paper), `channel`, `full`.
+        found_concepts: [ours] Concepts are the clearest k-means clusters of the global
+            descriptors, found once, at most `concepts` of them; otherwise a network learns the
+            descriptors together with the flow (paper).
+        whitening: [ours] A fixed Gaussian step before each flow: `none` (paper), `global`, or
+            `concept`: around the mean of each concept at each place, by each concept's covariance.
         data_codes: [fix] Codes start from data and dead codes are revived (METHODS §0.3).
         exact_prior: [fix] The prior's scale is bounded and counted (METHODS §1.5).
         per_dimension: [fix] The flow's loss is divided by the number of dimensions (METHODS §1.6).
@@ -50,7 +54,8 @@ class VQFlowSettings:
     prototype: int = 64
     patterns: int = 512
     position_width: int = 32
-    whitening: Literal["none", "channel", "full"] = "full"
+    found_concepts: bool = True
+    whitening: Literal["none", "global", "concept"] = "concept"
     data_codes: bool = True
     exact_prior: bool = True
     per_dimension: bool = True

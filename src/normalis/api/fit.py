@@ -1,0 +1,257 @@
+"""From a folder of good pictures to a saved model."""
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from normalis.api.device import device_named
+from normalis.api.options import FitOptions
+from normalis.api.output import Output
+from normalis.api.pictures import (
+    Split,
+    averages_of,
+    concepts_of,
+    good_features,
+    reader,
+    split_pictures,
+)
+from normalis.backbones.build import build_pyramid, pyramid_state
+from normalis.backbones.pyramid import AbstractPyramid
+from normalis.bundle.manifest import Manifest, PictureCounts
+from normalis.bundle.save import write_bundle
+from normalis.calibration import Calibration, calibrate
+from normalis.detectors.build import build_detector
+from normalis.detectors.contract import AbstractDetector, Scores
+from normalis.detectors.vqflow.build import PictureShapes
+from normalis.features.extract import FeatureTable
+from normalis.progress import Observer, Silent
+from normalis.recipes import Recipe
+from normalis.scoring import MapRange
+from normalis.training.log import EpochRecord, write_log
+from normalis.training.loop import TrainingData, train
+from normalis.training.processes import joined_processes, this_process
+
+__all__ = ["FitSummary", "fit"]
+
+
+@dataclass(frozen=True)
+class FitSummary:
+    """What a fit did.
+
+    Attributes:
+        path: The model's folder.
+        pictures: How many pictures served for what.
+        skipped: Pictures that could not be read, each with the reason.
+        concept_pictures: Training pictures of each concept; empty where concepts are learned.
+        records: The training log.
+        promise: What the calibration can and cannot promise, a sentence.
+        seconds: Duration.
+    """
+
+    path: Path
+    pictures: PictureCounts
+    skipped: tuple[tuple[str, str], ...]
+    concept_pictures: tuple[int, ...]
+    records: tuple[EpochRecord, ...]
+    promise: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """All that a bundle is made of."""
+
+    recipe: Recipe
+    pyramid: AbstractPyramid
+    table: FeatureTable
+    split: Split
+    detector: AbstractDetector
+    concept_pictures: tuple[int, ...]
+    records: tuple[EpochRecord, ...]
+    calibration: Calibration
+    map_range: MapRange
+
+
+def fit(
+    data: Path | str,
+    out: Path | str,
+    *,
+    recipe: Recipe | None = None,
+    options: FitOptions | None = None,
+    observer: Observer | None = None,
+) -> FitSummary:
+    """Learn what normal looks like from good pictures, and save the model.
+
+    The pictures are split, evenly over the concepts found in them, into those that train, those
+    that stop the training and scale the scores, and those that calibrate decisions and have no
+    other part. Under `torchrun` the processes train one model together.
+
+    Args:
+        data: Folder or manifest; what it holds as good training pictures is used, of all products
+            together. Labels are never read, but for the log.
+        out: Folder of the model to be; its parent must exist.
+        recipe: Settings; the preset `vqflow` by default.
+        options: How the fit runs.
+        observer: Hears of the progress.
+
+    Raises:
+        NormalisError: A user's mistake, see `normalis.errors`.
+    """
+    start = time.perf_counter()
+    recipe, options = recipe or Recipe(), options or FitOptions()
+    output = Output(Path(out), resume=options.resume, overwrite=options.overwrite)
+    with joined_processes() as process:
+        output.check()
+        hears = observer if observer is not None and process.is_first else Silent()
+        fitted = _fit(Path(data), output, recipe=recipe, options=options, observer=hears)
+        if process.is_first:
+            _save(fitted, output)
+        process.wait()
+    return _summary(fitted, output.path, time.perf_counter() - start)
+
+
+def _fit(
+    data: Path, output: Output, *, recipe: Recipe, options: FitOptions, observer: Observer
+) -> _Fitted:
+    """Every step from the pictures to the calibrated detector."""
+    pyramid = build_pyramid(recipe.backbone).to(device_named(options.device))
+    table = good_features(data, pyramid, recipe=recipe, options=options, observer=observer)
+    if this_process().is_first:
+        output.begin({"recipe": recipe.to_tree(), "data": _data_digest(table.digests)})
+    this_process().wait()
+    averages = averages_of(table, pyramid.device)
+    split = split_pictures(averages, pyramid.channels, recipe)
+    concepts = concepts_of(averages[list(split.train)], pyramid.channels, recipe)
+    detector = _detector(pyramid, table, split, recipe=recipe, concepts=len(set(concepts)))
+    categories = tuple(sample.category for sample in table.samples)
+    records = train(
+        detector,
+        TrainingData(table, split.train, split.validation, categories),
+        settings=recipe.training,
+        checkpoint=output.checkpoint,
+        observer=observer,
+    )
+    detector.set_scale(reader(table, split.validation or split.train, pyramid.device))
+    calibration, map_range = _calibrate(detector, table, split.calibration, recipe=recipe)
+    found = recipe.vqflow.found_concepts
+    counts = tuple(count for _, count in sorted(Counter(concepts).items())) if found else ()
+    return _Fitted(
+        recipe=recipe,
+        pyramid=pyramid,
+        table=table,
+        split=split,
+        detector=detector,
+        concept_pictures=counts,
+        records=records,
+        calibration=calibration,
+        map_range=map_range,
+    )
+
+
+def _detector(
+    pyramid: AbstractPyramid,
+    table: FeatureTable,
+    split: Split,
+    *,
+    recipe: Recipe,
+    concepts: int,
+) -> AbstractDetector:
+    """A detector that starts from the training pictures."""
+    size = (recipe.preparation.height, recipe.preparation.width)
+    shapes = PictureShapes(size, table.store.shapes)
+    seed = recipe.training.seed
+    codes = concepts if recipe.vqflow.found_concepts else recipe.vqflow.concepts
+    detector = build_detector(recipe.vqflow, shapes, concepts=codes, seed=seed)
+    detector = detector.to(pyramid.device).train()
+    order = torch.randperm(len(split.train), generator=torch.Generator().manual_seed(seed))
+    rows = [split.train[i] for i in order.tolist()]
+    detector.initialise(lambda: reader(table, rows, pyramid.device), seed=seed)
+    return detector
+
+
+def _calibrate(
+    detector: AbstractDetector, table: FeatureTable, rows: tuple[int, ...], *, recipe: Recipe
+) -> tuple[Calibration, MapRange]:
+    """The scores of the held-out pictures, and what their maps say is usual and high."""
+    device = next(detector.parameters()).device
+    scores: list[Scores] = [detector.score(maps) for maps in reader(table, rows, device)]
+    image = torch.cat([s.image for s in scores]).double().cpu().numpy()
+    concept = torch.cat([s.concept for s in scores]).cpu().numpy()
+    highest = torch.cat([s.maps.amax((1, 2)) for s in scores]).cpu().numpy()
+    usual = torch.cat([s.maps.flatten(1).median(1).values for s in scores]).median()
+    high = np.quantile(highest, 1 - recipe.calibration.far, method="higher")
+    calibration = calibrate(image, concept, settings=recipe.calibration)
+    return calibration, MapRange(float(usual), float(high))
+
+
+def _save(fitted: _Fitted, output: Output) -> None:
+    """Write the bundle, and put it in its place."""
+    split, table = fitted.split, fitted.table
+    groups = {"train": split.train, "validation": split.validation}
+    groups["calibration"] = split.calibration
+    output.bundle.mkdir(parents=True, exist_ok=True)
+    write_log(fitted.records, output.bundle / "training.jsonl")
+    preparation = fitted.recipe.preparation
+    write_bundle(
+        output.bundle,
+        Manifest(
+            version=version("normalis"),
+            recipe=_without_paths(fitted.recipe),
+            size=(preparation.height, preparation.width),
+            maps=table.store.shapes,
+            concepts=len(fitted.concept_pictures) or fitted.recipe.vqflow.concepts,
+            concept_pictures=fitted.concept_pictures,
+            pictures=_counts(fitted),
+            data=_data_digest(table.digests),
+            calibration=fitted.calibration.to_json(),
+            map_range=(fitted.map_range.low, fitted.map_range.high),
+            files={},
+        ),
+        detector=fitted.detector.state_dict(),
+        backbone=pyramid_state(fitted.pyramid),
+        digests={use: [table.digests[row] for row in rows] for use, rows in groups.items()},
+    )
+    output.publish()
+
+
+def _summary(fitted: _Fitted, path: Path, seconds: float) -> FitSummary:
+    """What the caller is told."""
+    return FitSummary(
+        path=path,
+        pictures=_counts(fitted),
+        skipped=tuple((sample.name, reason) for sample, reason in fitted.table.skipped),
+        concept_pictures=fitted.concept_pictures,
+        records=fitted.records,
+        promise=fitted.calibration.promise(),
+        seconds=seconds,
+    )
+
+
+def _counts(fitted: _Fitted) -> PictureCounts:
+    """How many pictures served for what."""
+    split = fitted.split
+    return PictureCounts(
+        train=len(split.train),
+        validation=len(split.validation),
+        calibration=len(split.calibration),
+        skipped=len(fitted.table.skipped),
+    )
+
+
+def _without_paths(recipe: Recipe) -> dict[str, object]:
+    """The recipe for the manifest: the weights are in the bundle, their old path is not."""
+    tree = recipe.to_tree()
+    tree["backbone"]["weights"] = None
+    return tree
+
+
+def _data_digest(digests: Sequence[str]) -> str:
+    """sha256 over the digests of the pictures, in any order."""
+    return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()

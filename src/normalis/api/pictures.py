@@ -1,0 +1,153 @@
+"""The pictures of a fit: their features, the concepts among them, and what each serves for."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from normalis.api.options import FitOptions
+from normalis.backbones.pyramid import AbstractPyramid
+from normalis.calibration import split_holdout
+from normalis.datasets.layouts import open_dataset
+from normalis.detectors.vqflow.concept import find_concepts, global_averages
+from normalis.errors import FitError
+from normalis.features.extract import FeatureTable, extract_features
+from normalis.progress import Observer
+from normalis.recipes import Recipe
+from normalis.training.loop import batches
+from normalis.training.processes import this_process
+
+__all__ = [
+    "LEAST_PICTURES",
+    "Split",
+    "averages_of",
+    "concepts_of",
+    "good_features",
+    "reader",
+    "split_pictures",
+]
+
+LEAST_PICTURES = 8
+READING = 16  # pictures whose features are in memory together, outside of training
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows of the feature table by what they serve for.
+
+    Attributes:
+        train: The detector learns from these.
+        validation: Early stopping and the scale of the scores.
+        calibration: Held out for p-values, and for nothing else.
+    """
+
+    train: tuple[int, ...]
+    validation: tuple[int, ...]
+    calibration: tuple[int, ...]
+
+
+def good_features(
+    data: Path,
+    pyramid: AbstractPyramid,
+    *,
+    recipe: Recipe,
+    options: FitOptions,
+    observer: Observer,
+) -> FeatureTable:
+    """The stored features of every distinct good training picture.
+
+    With several processes the first computes them and the others then read what it stored.
+
+    Raises:
+        FitError: Too few pictures.
+    """
+    dataset = open_dataset(data, layout=options.layout)
+    for warning in dataset.warnings:
+        observer.say(warning)
+    if not this_process().is_first:
+        this_process().wait()
+    observer.stage("computing features", len(dataset.train_good))
+    table = extract_features(
+        dataset.train_good,
+        pyramid=pyramid,
+        preparation=recipe.preparation,
+        cache=options.cache,
+        strict=options.strict,
+        progress=lambda _done, _total: observer.advance(),
+    )
+    if this_process().is_first:
+        this_process().wait()
+    table = _distinct(table, observer)
+    if len(table) < LEAST_PICTURES:
+        raise FitError(
+            f"{data}: {len(table)} good pictures are too few to learn from and to hold some out; "
+            f"at least {LEAST_PICTURES} are needed, and 100 are a good start."
+        )
+    return table
+
+
+def split_pictures(
+    averages: Float[Tensor, "n c"], channels: tuple[int, ...], recipe: Recipe
+) -> Split:
+    """Calibration and validation pictures, evenly over concepts; the rest trains."""
+    groups = np.array(concepts_of(averages, channels, recipe), dtype=np.int64)
+    seed, share = recipe.training.seed, recipe.calibration.share
+    held_out = split_holdout(groups, share=share, seed=seed)
+    rest = np.flatnonzero(~held_out)
+    validates = np.zeros(len(rest), dtype=bool)
+    if recipe.training.validation > 0:
+        left = recipe.training.validation / (1 - share)
+        validates = split_holdout(groups[rest], share=left, seed=seed + 1)
+    return Split(
+        train=tuple(rest[~validates].tolist()),
+        validation=tuple(rest[validates].tolist()),
+        calibration=tuple(np.flatnonzero(held_out).tolist()),
+    )
+
+
+def concepts_of(
+    averages: Float[Tensor, "n c"], channels: tuple[int, ...], recipe: Recipe
+) -> list[int]:
+    """The concept of each picture, as clusters; the published form counts its codes instead."""
+    settings = recipe.vqflow
+    if settings.condition != "vq":
+        return [0] * len(averages)
+    found = find_concepts(
+        averages,
+        channels,
+        most=settings.concepts,
+        width=settings.prototype,
+        seed=recipe.training.seed,
+    )
+    return found.tolist()
+
+
+def averages_of(table: FeatureTable, device: torch.device) -> Float[Tensor, "n c"]:
+    """Each picture's global averages."""
+    rows = range(len(table))
+    return torch.cat([global_averages(maps).cpu() for maps in reader(table, rows, device)])
+
+
+def reader(
+    table: FeatureTable, rows: Sequence[int], device: torch.device
+) -> Iterator[list[Tensor]]:
+    """The maps of these rows, a few pictures at a time."""
+    return batches(table, rows, READING, device=device)
+
+
+def _distinct(table: FeatureTable, observer: Observer) -> FeatureTable:
+    """The table without repeated files: one that trains must not calibrate too."""
+    first = {digest: row for row, digest in reversed(list(enumerate(table.digests)))}
+    rows = sorted(first.values())
+    if len(rows) < len(table):
+        observer.say(f"{len(table) - len(rows)} pictures are copies of others and count once.")
+    return FeatureTable(
+        table.store,
+        tuple(table.samples[row] for row in rows),
+        tuple(table.digests[row] for row in rows),
+        table.skipped,
+    )

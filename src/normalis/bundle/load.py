@@ -1,0 +1,99 @@
+"""Reads a saved model, and trusts nothing in it before its seal is checked."""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from normalis.backbones.build import restore_pyramid
+from normalis.bundle.manifest import MANIFEST, Manifest, file_digest, read_manifest
+from normalis.bundle.save import BACKBONE, DETECTOR
+from normalis.calibration import Calibration
+from normalis.detectors.build import build_detector
+from normalis.detectors.vqflow.build import PictureShapes
+from normalis.errors import BundleError, SettingsError, WeightsError
+from normalis.recipes import Recipe, recipe_from
+from normalis.scoring import MapRange, Scorer
+
+__all__ = ["bundle_recipe", "check_files", "load_bundle"]
+
+
+def load_bundle(folder: Path, *, device: torch.device) -> Scorer:
+    """A fitted model from its folder.
+
+    Args:
+        folder: As `normalis fit` wrote it.
+        device: Where the model computes.
+
+    Raises:
+        BundleError: Not a bundle, of a newer format, or altered: a file is missing, added to, or
+            has another sha256 than the manifest says.
+    """
+    manifest = read_manifest(folder)
+    check_files(folder, manifest)
+    recipe = bundle_recipe(folder, manifest)
+    shapes = PictureShapes(manifest.size, manifest.maps)
+    try:
+        pyramid = restore_pyramid(recipe.backbone, _tensors(folder / BACKBONE)).to(device)
+        detector = build_detector(
+            recipe.vqflow, shapes, concepts=manifest.concepts, seed=recipe.training.seed
+        )
+        detector.load_state_dict(_tensors(folder / DETECTOR))
+    except (SettingsError, WeightsError, RuntimeError) as error:
+        raise BundleError(f"{folder}: the weights do not fit the recipe: {error}") from error
+    return Scorer(
+        pyramid,
+        recipe.preparation,
+        detector=_ready(detector, device),
+        calibration=Calibration.from_json(manifest.calibration),
+        map_range=MapRange(*manifest.map_range),
+    )
+
+
+def bundle_recipe(folder: Path, manifest: Manifest) -> Recipe:
+    """The recipe that the model was fitted with.
+
+    Raises:
+        BundleError: A setting that this version does not know.
+    """
+    try:
+        return recipe_from(Recipe(), manifest.recipe)
+    except SettingsError as error:
+        raise BundleError(f"{folder / MANIFEST}: {error}") from error
+
+
+def check_files(folder: Path, manifest: Manifest) -> None:
+    """Compare every file with the digest that the manifest gives.
+
+    Raises:
+        BundleError: A file is missing or was changed.
+    """
+    for name, digest in manifest.files.items():
+        path = folder / name
+        if Path(name).name != name or not path.is_file():
+            raise BundleError(f"{path}: is missing; restore the model from a copy.")
+        if file_digest(path) != digest:
+            raise BundleError(
+                f"{path}: was changed or damaged after it was written (its sha256 differs from the "
+                "manifest's); restore the model from a copy, or fit it anew."
+            )
+    for name in (BACKBONE, DETECTOR):
+        if name not in manifest.files:
+            raise BundleError(
+                f"{folder / MANIFEST}: does not name {name}; the model is incomplete."
+            )
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file."""
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise BundleError(f"{path}: is not a safetensors file: {error}.") from error
+
+
+def _ready(detector: nn.Module, device: torch.device) -> nn.Module:
+    """In evaluation mode, without gradients, on the device."""
+    return detector.to(device).eval().requires_grad_(requires_grad=False)

@@ -1,0 +1,104 @@
+"""`normalis fit`: from a folder of good pictures to a model."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from normalis.cli.text import counted, duration, skipped_lines, tell
+
+if TYPE_CHECKING:
+    from normalis.api.fit import FitSummary
+
+__all__ = ["fit"]
+
+
+def fit(
+    data: Annotated[Path, typer.Argument(help="Folder or manifest with good pictures.")],
+    out: Annotated[Path, typer.Option(help="Folder of the model to be.")],
+    preset: Annotated[
+        str | None, typer.Option(help="vqflow (the default), vqflow-paper or flow.")
+    ] = None,
+    recipe: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Any setting, as training.epochs=5; may be given again.",
+        ),
+    ] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="'embedded', or a name that timm knows.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="The backbone's weights, .safetensors or .pth.")
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="SIDE|HxW", help="Size to which pictures are brought, in pixels."),
+    ] = None,
+    shape: Annotated[
+        str | None, typer.Option(help="How they are brought to it: squash, pad or crop.")
+    ] = None,
+    far: Annotated[
+        float | None, typer.Option(help="False-alarm rate of the decisions, as 0.01.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the pictures.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of every random choice.")] = None,
+    layout: Annotated[
+        str, typer.Option(help="Of the data; 'normalis data check' says what is recognised.")
+    ] = "auto",
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder of the features; $NORMALIS_CACHE by default.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted fit.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a model that is already there.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first picture that cannot be read.")
+    ] = False,
+) -> None:
+    """Learn from good pictures, of all products together, and save a model."""
+    from normalis.api.fit import fit as fit_model
+    from normalis.api.options import FitOptions
+    from normalis.cli.observer import observing
+    from normalis.cli.recipe import chosen_recipe, parse_size
+
+    height, width = parse_size(size) if size else (None, None)
+    options = {
+        "preset": preset,
+        "backbone": {"name": backbone, "weights": str(weights) if weights else None},
+        "preparation": {"height": height, "width": width, "fit": shape},
+        "training": {"epochs": epochs, "seed": seed},
+        "calibration": {"far": far},
+    }
+    chosen = chosen_recipe(recipe, options, assignments=assignments or ())
+    run = FitOptions(
+        layout=layout, cache=cache, resume=resume, overwrite=overwrite, strict=strict, device=device
+    )
+    with observing() as observer:
+        summary = fit_model(data, out, recipe=chosen, options=run, observer=observer)
+    if os.environ.get("RANK", "0") == "0":  # of several processes, one speaks
+        tell(*fit_lines(summary))
+
+
+def fit_lines(summary: "FitSummary") -> list[str]:
+    """What a fit did, and what to do next."""
+    used = summary.pictures
+    concepts = ", ".join(map(str, summary.concept_pictures))
+    found = f"concepts found: {len(summary.concept_pictures)} (pictures: {concepts})"
+    return [
+        f"learned from {counted(used.train, 'picture')}, watched by {used.validation}, "
+        f"calibrated on {used.calibration}; skipped {used.skipped}",
+        *skipped_lines(summary.skipped),
+        *([found] if summary.concept_pictures else []),
+        summary.promise,
+        f"model: {summary.path} ({duration(summary.seconds)})",
+        f"next: normalis score {summary.path} PICTURES --out answers",
+    ]

@@ -1,0 +1,78 @@
+"""`normalis score`: answers for new pictures."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from normalis.cli.text import counted, skipped_lines, tell
+
+__all__ = ["Raw", "score"]
+
+
+class Raw(StrEnum):
+    """Kinds of raw maps."""
+
+    npy = "npy"
+    tiff = "tiff"
+
+
+def score(
+    model: Annotated[Path, typer.Argument(help="Folder that 'normalis fit' wrote.")],
+    pictures: Annotated[list[Path], typer.Argument(help="Files, or folders with all below them.")],
+    out: Annotated[Path, typer.Option(help="Folder of the answers.")],
+    far: Annotated[
+        float | None, typer.Option(help="False-alarm rate; the model's own by default.")
+    ] = None,
+    raw: Annotated[
+        Raw | None, typer.Option(help="Write raw maps too: npy (exact) or tiff (16 bits).")
+    ] = None,
+    overlays: Annotated[bool, typer.Option(help="Write heat maps.")] = True,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first picture that cannot be read.")
+    ] = False,
+    threads: Annotated[int | None, typer.Option(min=1, help="Processor cores to use.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
+) -> None:
+    """Score pictures: answers.csv, answers.jsonl and heat maps."""
+    from dataclasses import replace
+
+    import torch
+
+    from normalis.api.load import load
+    from normalis.cli.observer import observing
+    from normalis.cli.pictures import list_pictures
+    from normalis.report.answers import AnswerWriter
+
+    if threads:
+        torch.set_num_threads(threads)
+    listed = list_pictures(pictures, leave_out=out)
+    scorer = load(model, device=device)
+    calibration = scorer.calibration if far is None else replace(scorer.calibration, far=far)
+    writer = AnswerWriter(
+        out, root=listed.root, map_range=scorer.map_range, overlays=overlays, raw=raw and raw.value
+    )
+    answers = scorer.score(listed.paths, far=far, strict=strict)
+    decisions: list[str] = []
+    skipped: list[tuple[str, str]] = []
+    with observing() as observer, writer:
+        for warning in listed.warnings:
+            observer.say(warning)
+        observer.stage("scoring", len(listed.paths))
+        for result in answers:
+            answer = writer.add(result)
+            decisions.append(answer.decision)
+            if answer.reason is not None:
+                skipped.append((answer.path, answer.reason))
+            observer.advance()
+    tell(*_lines(decisions, skipped), calibration.promise(), f"answers: {out / 'answers.csv'}")
+
+
+def _lines(decisions: Sequence[str], skipped: Sequence[tuple[str, str]]) -> list[str]:
+    """How many pictures got which answer."""
+    scored = len(decisions) - len(skipped)
+    counts = f"{counted(decisions.count('defect'), 'defect')}, {decisions.count('good'):,} good"
+    head = f"scored {counted(scored, 'picture')}: {counts}; skipped {len(skipped):,}"
+    return [head, *skipped_lines(skipped)]

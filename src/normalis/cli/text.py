@@ -1,0 +1,49 @@
+"""Words and numbers as the commands print them."""
+
+from collections.abc import Sequence
+
+import typer
+
+__all__ = ["amount", "counted", "duration", "skipped_lines", "tell"]
+
+_SHOWN = 10
+
+
+def tell(*lines: str) -> None:
+    """Print lines; a file name that is not text is printed with its bytes escaped."""
+    for line in lines:
+        typer.echo(line.encode("utf-8", "backslashreplace").decode("utf-8"))
+
+
+def counted(count: int, thing: str) -> str:
+    """ "1 picture", "3 pictures"."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """ "8 s", "2 min 5 s", "1 h 12 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def amount(size: int) -> str:
+    """Bytes in the unit that gives the shortest number: "3.4 MB"."""
+    value, units = float(size), iter(("bytes", "kB", "MB", "GB"))
+    unit = next(units)
+    while value >= 999.5 and unit != "GB":
+        value, unit = value / 1000, next(units)
+    return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
+
+
+def skipped_lines(skipped: Sequence[tuple[str, str]]) -> list[str]:
+    """A line for each of the first pictures that were skipped, and how many more there are."""
+    lines = [
+        f"  {reason}" if name in reason else f"  {name}: {reason}"
+        for name, reason in skipped[:_SHOWN]
+    ]
+    rest = len(skipped) - len(lines)
+    return [*lines, f"  and {rest} more"] if rest else lines

@@ -1,0 +1,188 @@
+"""Settings composed: presets, and the one place where a user's words become settings."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from normalis.backbones.settings import BackboneSettings
+from normalis.calibration import CalibrationSettings
+from normalis.detectors.vqflow.settings import VQFlowSettings
+from normalis.errors import SettingsError
+from normalis.images.prepare import Preparation
+from normalis.training import TrainingSettings
+
+__all__ = ["PRESETS", "Recipe", "parse_assignment", "preset", "read_recipe", "recipe_from"]
+
+Tree = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that, with the pictures, decides what a fit gives.
+
+    Attributes:
+        preset: The preset that it started from.
+        backbone: Which features.
+        preparation: How pictures come to the backbone's size.
+        vqflow: The detector.
+        training: How it is trained.
+        calibration: How its threshold is set.
+    """
+
+    preset: str = "vqflow"
+    backbone: BackboneSettings = field(default_factory=lambda: BackboneSettings(pool=True))
+    preparation: Preparation = field(default_factory=Preparation)
+    vqflow: VQFlowSettings = field(default_factory=VQFlowSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
+
+    def to_tree(self) -> dict[str, Any]:
+        """Nested dictionaries of plain values, for JSON."""
+        return asdict(self)
+
+
+def _paper() -> Recipe:
+    """VQ-Flow as published (METHODS §1)."""
+    return Recipe(
+        preset="vqflow-paper",
+        backbone=BackboneSettings(name="convnextv2_base", pool=True),
+        preparation=Preparation(height=384, width=384),
+        vqflow=VQFlowSettings(
+            blocks=(2, 5, 8),
+            hidden=0,
+            kernel=3,
+            fusion=True,
+            concepts=32,
+            prototype=512,
+            patterns=512,
+            position_width=64,
+            found_concepts=False,
+            whitening="none",
+            data_codes=False,
+            exact_prior=False,
+            per_dimension=False,
+            absolute_score=False,
+            score_log_det=False,
+            smoothing=0.0,
+            top_share=0.03,
+        ),
+        training=TrainingSettings(
+            epochs=60,
+            least_steps=0,
+            optimizer="adam",
+            learning_rate=1e-4,
+            warmup=1 / 6,
+            decay="constant",
+            clip=2.0,
+            patience=60,
+        ),
+    )
+
+
+def _flow() -> Recipe:
+    """The same flow without concepts and codes: the baseline that quantisation must beat."""
+    plain = VQFlowSettings(condition="none", whitening="global")
+    return Recipe(preset="flow", vqflow=plain)
+
+
+PRESETS = {"vqflow": Recipe, "vqflow-paper": _paper, "flow": _flow}
+
+
+def preset(name: str) -> Recipe:
+    """The recipe of a preset.
+
+    Raises:
+        SettingsError: No preset of this name.
+    """
+    if name not in PRESETS:
+        raise SettingsError(_unknown("preset", name, list(PRESETS)))
+    return PRESETS[name]()
+
+
+def recipe_from(base: Recipe, overrides: Tree) -> Recipe:
+    """A recipe with some settings replaced.
+
+    Args:
+        base: What to start from.
+        overrides: Nested like the recipe: `{"training": {"epochs": 5}}`.
+
+    Raises:
+        SettingsError: An unknown setting, with the nearest right one; or a value not allowed.
+    """
+    return _replaced(base, overrides, "")
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """The overrides that a TOML file holds.
+
+    Raises:
+        SettingsError: The file is missing or not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not a TOML file: {error}.") from error
+
+
+def parse_assignment(text: str) -> dict[str, Any]:
+    """The override that `a.b=value` means; the value is TOML, or else text.
+
+    Raises:
+        SettingsError: No name or no `=`.
+    """
+    name, sign, value = text.partition("=")
+    if not sign or not name.strip():
+        raise SettingsError(f"'{text}': a setting is given as NAME=VALUE, as in training.epochs=5.")
+    try:
+        parsed: Any = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    for part in reversed(name.strip().split(".")):
+        parsed = {part: parsed}
+    return parsed
+
+
+def _replaced(base: Any, overrides: Tree, prefix: str) -> Any:  # noqa: ANN401
+    """A settings object with some fields replaced, recursively."""
+    known = {f.name: f for f in fields(base)}
+    changes: dict[str, Any] = {}
+    for name, value in overrides.items():
+        if name not in known:
+            raise SettingsError(_unknown("setting", prefix + name, [prefix + k for k in known]))
+        current = getattr(base, name)
+        if is_dataclass(current):
+            if not isinstance(value, Mapping):
+                raise SettingsError(f"{prefix}{name} is a group of settings, not a value.")
+            changes[name] = _replaced(current, value, f"{prefix}{name}.")
+        else:
+            changes[name] = value
+    return _checked(
+        replace(base, **{k: v for k, v in changes.items() if is_dataclass(v)}), changes, prefix
+    )
+
+
+def _checked(base: Any, changes: dict[str, Any], prefix: str) -> Any:  # noqa: ANN401
+    """The object built anew through pydantic, so that every value has its field's type."""
+    values = {f.name: getattr(base, f.name) for f in fields(base)} | changes
+    try:
+        return TypeAdapter(type(base)).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(
+            f"{prefix}{name} cannot be {first['input']!r}: {first['msg']}."
+        ) from error
+
+
+def _unknown(kind: str, name: str, allowed: list[str]) -> str:
+    """One sentence that names the nearest right name."""
+    near = get_close_matches(name, allowed, n=1, cutoff=0.5)
+    hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(allowed)}."
+    return f"There is no {kind} '{name}'; {hint}"

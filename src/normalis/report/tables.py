@@ -1,0 +1,86 @@
+"""The figures of an evaluation as a table: the honest score beside the published one."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from normalis.evaluation import Evaluation, Figures, percent
+
+__all__ = ["Table", "as_markdown", "as_text", "figure_table"]
+
+_COLUMNS = (
+    *("class", "score", "pictures", "defects"),
+    *("image AUROC", "AP", "F1-max", "pixel AUROC", "AP", "AUPRO"),
+)
+_NAMES = 2  # so many columns are words, on the left; the others are numbers, on the right
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text.
+
+    Attributes:
+        columns: Headings; the first two columns are words, the others numbers.
+        rows: Cells, as many in each row as there are headings.
+        notes: Sentences to be printed below.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
+
+
+def figure_table(honest: Evaluation, paper: Evaluation) -> Table:
+    """Two lines a class, one a score; then the mean over classes and all pictures mixed.
+
+    Figures are percentages, "n/a" where one is not defined.
+    """
+    lines: list[tuple[str, ...]] = []
+    for (name, ours), (_, theirs) in zip(_named(honest), _named(paper), strict=True):
+        lines += [_cells(name, "honest", ours), _cells(name, "paper", theirs)]
+    return Table(_COLUMNS, tuple(lines), (f"{honest.protocol}.", f"{paper.protocol}."))
+
+
+def as_text(table: Table) -> str:
+    """For a terminal: columns aligned, notes below."""
+    heads = [_two_lines(name) for name in table.columns]
+    lines = [tuple(head[0] for head in heads), tuple(head[1] for head in heads), *table.rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    body = [_aligned(line, widths) for line in lines]
+    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
+    return "\n".join([*body[:2], rule, *body[2:], "", *table.notes])
+
+
+def as_markdown(table: Table) -> str:
+    """For a document."""
+    marks = [":--" if i < _NAMES else "--:" for i in range(len(table.columns))]
+    lines = [table.columns, marks, *table.rows]
+    body = ["| " + " | ".join(map(_without_bars, line)) + " |" for line in lines]
+    return "\n".join([*body, "", *table.notes])
+
+
+def _named(evaluation: Evaluation) -> list[tuple[str, Figures]]:
+    return [*evaluation.rows, ("mean", evaluation.mean), ("all mixed", evaluation.mixed)]
+
+
+def _cells(name: str, score: str, figures: Figures) -> tuple[str, ...]:
+    image = (figures.image_auroc, figures.image_ap, figures.image_f1_max)
+    pixel = (figures.pixel_auroc, figures.pixel_ap, figures.aupro)
+    counts = (str(figures.images), str(figures.defects))
+    return (name, score, *counts, *map(percent, (*image, *pixel)))
+
+
+def _two_lines(name: str) -> tuple[str, str]:
+    """A heading of two words over two lines; one word stands on the lower."""
+    upper, _, lower = name.rpartition(" ")
+    return upper, lower
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    sides: list[Callable[[str, int], str]] = [str.ljust] * _NAMES
+    sides += [str.rjust] * (len(cells) - _NAMES)
+    padded = [pad(cell, width) for pad, cell, width in zip(sides, cells, widths, strict=True)]
+    return "  ".join(padded).rstrip()
+
+
+def _without_bars(cell: str) -> str:
+    return cell.replace("|", "\\|")

@@ -1,0 +1,119 @@
+"""What training says of itself: one record an epoch."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from normalis.detectors.contract import Losses
+from normalis.images.write import replacing
+from normalis.quantize.nearest import perplexity
+
+__all__ = ["CodebookUse", "EpochRecord", "Tally", "record_from", "write_log"]
+
+
+@dataclass(frozen=True)
+class CodebookUse:
+    """How one codebook was used over an epoch.
+
+    Attributes:
+        name: Of the codebook.
+        perplexity: Codes that, used evenly, would equal its use.
+        in_use: Codes that were chosen at least once.
+    """
+
+    name: str
+    perplexity: float
+    in_use: int
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One line of the log.
+
+    Attributes:
+        epoch: Counted from 1.
+        flow: Mean negative log-likelihood of the training pictures.
+        commitment: Mean commitment loss.
+        validation: The same as `flow` of held-out normal pictures; None without any.
+        codebooks: Use of each codebook.
+        purity: Share of training pictures whose category is the commonest of their concept; None
+            where categories are not known.
+        seconds: Duration of the epoch.
+    """
+
+    epoch: int
+    flow: float
+    commitment: float
+    validation: float | None
+    codebooks: tuple[CodebookUse, ...]
+    purity: float | None
+    seconds: float
+
+
+class Tally:
+    """Sums over the steps of an epoch."""
+
+    def __init__(self, categories: tuple[str | None, ...]) -> None:
+        self.categories = categories
+        self.steps = 0
+        self.sums = torch.zeros(2, dtype=torch.float64)
+        self.usage: dict[str, Tensor] = {}
+        self.concepts: dict[int, dict[str, int]] = {}
+
+    def add(self, losses: Losses, rows: list[int]) -> None:
+        """Count one step; with several processes each counts its own share."""
+        self.steps += 1
+        self.sums += torch.tensor([float(losses.flow.detach()), float(losses.commitment.detach())])
+        for assignment in losses.assignments:
+            usage = self.usage.get(assignment.name, torch.zeros_like(assignment.usage))
+            self.usage[assignment.name] = usage + assignment.usage
+            if assignment.name == "concept" and len(assignment.codes) == len(rows):
+                self._count(assignment.codes.tolist(), rows)
+
+    def record(self, epoch: int, *, validation: float | None, seconds: float) -> EpochRecord:
+        """The epoch's line."""
+        flow, commitment = (self.sums / self.steps).tolist()
+        return EpochRecord(
+            epoch=epoch,
+            flow=flow,
+            commitment=commitment,
+            validation=validation,
+            codebooks=tuple(
+                CodebookUse(name, float(perplexity(usage)), int((usage > 0).sum()))
+                for name, usage in self.usage.items()
+            ),
+            purity=self._purity(),
+            seconds=seconds,
+        )
+
+    def _count(self, codes: list[int], rows: list[int]) -> None:
+        """Count the category of each picture under its concept."""
+        for code, row in zip(codes, rows, strict=True):
+            category = self.categories[row]
+            if category is not None:
+                counts = self.concepts.setdefault(code, {})
+                counts[category] = counts.get(category, 0) + 1
+
+    def _purity(self) -> float | None:
+        """Share of pictures that their concept's commonest category covers."""
+        total = sum(sum(counts.values()) for counts in self.concepts.values())
+        if not total:
+            return None
+        return sum(max(counts.values()) for counts in self.concepts.values()) / total
+
+
+def record_from(fields: dict[str, Any]) -> EpochRecord:
+    """A record from its fields, as `dataclasses.asdict` gives them."""
+    codebooks = tuple(CodebookUse(**use) for use in fields["codebooks"])
+    return EpochRecord(**{**fields, "codebooks": codebooks})
+
+
+def write_log(records: tuple[EpochRecord, ...], path: Path) -> None:
+    """Write the records as JSON lines."""
+    lines = [json.dumps(asdict(record)) + "\n" for record in records]
+    with replacing(path) as temporary:
+        temporary.write_text("".join(lines), encoding="utf-8")

@@ -1,0 +1,268 @@
+"""The training loop: one detector, stored features, any number of processes."""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from normalis.detectors.contract import AbstractDetector, Losses
+from normalis.errors import FitError
+from normalis.features.extract import FeatureTable
+from normalis.images.write import replacing
+from normalis.progress import Observer
+from normalis.training.log import EpochRecord, Tally, record_from
+from normalis.training.processes import average_gradients, this_process
+from normalis.training.settings import TrainingSettings
+
+__all__ = ["TrainingData", "batches", "train"]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Stored features, and which of them train.
+
+    Attributes:
+        table: The features.
+        train: Rows that train.
+        validation: Rows of held-out normal pictures; without any, the last epoch is kept.
+        categories: The product of each row of the table where it is known, for the log only.
+    """
+
+    table: FeatureTable
+    train: tuple[int, ...]
+    validation: tuple[int, ...]
+    categories: tuple[str | None, ...]
+
+
+def batches(
+    table: FeatureTable, rows: Sequence[int], size: int, *, device: torch.device
+) -> Iterator[list[Tensor]]:
+    """The maps of these rows, `size` pictures at a time, on the device."""
+    for start in range(0, len(rows), size):
+        yield load_batch(table, rows[start : start + size], device)
+
+
+def load_batch(table: FeatureTable, rows: Sequence[int], device: torch.device) -> list[Tensor]:
+    """The maps of these rows, channels last: the layout in which 1x1 convolutions are fastest."""
+    maps = table.batch(rows)
+    return [x.to(device).contiguous(memory_format=torch.channels_last) for x in maps]
+
+
+def train(
+    detector: AbstractDetector,
+    data: TrainingData,
+    *,
+    settings: TrainingSettings,
+    checkpoint: Path,
+    observer: Observer,
+) -> tuple[EpochRecord, ...]:
+    """Train a detector in place; it ends as it was at its best epoch, in evaluation mode.
+
+    Every epoch ends in a checkpoint, and a run that finds one goes on behind it: an interrupted
+    run and an uninterrupted one give the same detector. Under `torchrun` each process takes its
+    share of every batch, and gradients and codebook statistics are those of the whole batch.
+
+    Args:
+        detector: An initialised detector.
+        data: Features and the rows that train.
+        settings: See there.
+        checkpoint: File of the checkpoint, written by the first process.
+        observer: Hears of every step.
+
+    Returns:
+        The log, one record an epoch, those before an interruption too.
+
+    Raises:
+        FitError: No picture to train on, or a loss that is not a number.
+    """
+    run = _Run(detector, data, settings, checkpoint)
+    run.resume()
+    observer.stage("training", run.epochs * run.steps)
+    observer.advance(run.epoch * run.steps)
+    while run.epoch < run.epochs and run.stale < settings.patience:
+        record = run.one_epoch(observer)
+        run.save()
+        observer.advance(0, note=_describe(record))
+    detector.load_state_dict(run.best_state)
+    detector.eval()
+    return tuple(run.records)
+
+
+class _Run:
+    """A training run: everything that an interruption must not lose."""
+
+    def __init__(
+        self,
+        detector: AbstractDetector,
+        data: TrainingData,
+        settings: TrainingSettings,
+        checkpoint: Path,
+    ) -> None:
+        self.detector = detector
+        self.data = data
+        self.settings = settings
+        self.checkpoint = checkpoint
+        process = this_process()
+        self.rank, self.world = process.rank, process.world
+        self.batch_size = self._batch_size()
+        self.steps = len(data.train) // self.batch_size
+        self.epochs = max(settings.epochs, math.ceil(settings.least_steps / self.steps))
+        self.optimizer = _optimizer(detector, settings)
+        self.generator = torch.Generator().manual_seed(settings.seed)
+        self.device = next(detector.parameters()).device
+        self.autocast = _use_bfloat16(settings.precision, self.device)
+        self.epoch = 0
+        self.stale = 0
+        self.best = math.inf
+        self.best_state = _copy(detector.state_dict())
+        self.records: list[EpochRecord] = []
+
+    def one_epoch(self, observer: Observer) -> EpochRecord:
+        """One pass over the training pictures, and the held-out likelihood after it."""
+        start = time.perf_counter()
+        self.detector.train()
+        tally = Tally(self.data.categories)
+        for step, rows in enumerate(self._order()):
+            losses = self._step(rows, self.epoch * self.steps + step)
+            tally.add(losses, rows)
+            observer.advance(note=f"{float(losses.flow.detach()):.4f}")
+        validation = self._validate()
+        self.epoch += 1
+        seconds = time.perf_counter() - start
+        record = tally.record(self.epoch, validation=validation, seconds=seconds)
+        self.records.append(record)
+        self._keep_best(validation)
+        return record
+
+    def resume(self) -> None:
+        """Go on where the checkpoint ends, if there is one."""
+        if not self.checkpoint.exists():
+            return
+        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        self.detector.load_state_dict(state["detector"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"].cpu())
+        self.best_state, self.best = state["best_state"], state["best"]
+        self.epoch, self.stale = state["epoch"], state["stale"]
+        self.records = [record_from(fields) for fields in state["records"]]
+
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all."""
+        if self.rank:
+            return
+        state = {
+            "detector": self.detector.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "best_state": self.best_state,
+            "best": self.best,
+            "epoch": self.epoch,
+            "stale": self.stale,
+            "records": [asdict(record) for record in self.records],
+        }
+        with replacing(self.checkpoint) as temporary:
+            torch.save(state, temporary)
+
+    def _step(self, rows: list[int], step: int) -> Losses:
+        """One step of the optimiser and of the codebooks."""
+        own = rows[self.rank :: self.world]
+        maps = load_batch(self.data.table, own, self.device)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.learning_rate * self._rate(step)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            losses: Losses = self.detector.loss(maps)
+        if not torch.isfinite(losses.total):
+            raise FitError(
+                f"The loss is not a number at step {step + 1} of epoch {self.epoch + 1}: lower "
+                "training.learning_rate, or set training.precision to float32."
+            )
+        self.optimizer.zero_grad()
+        losses.total.backward()
+        average_gradients(self.detector, self.world)
+        nn.utils.clip_grad_norm_(self.detector.parameters(), self.settings.clip)
+        self.optimizer.step()
+        self.detector.update_codebooks(losses, self.generator)
+        return losses
+
+    def _order(self) -> Iterator[list[int]]:
+        """The epoch's batches, drawn from seed and epoch alone: a resumed run repeats them."""
+        generator = torch.Generator().manual_seed(1_000_003 * self.settings.seed + self.epoch)
+        order = torch.randperm(len(self.data.train), generator=generator).tolist()
+        for step in range(self.steps):
+            chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
+            yield [self.data.train[i] for i in chosen]
+
+    @torch.no_grad()
+    def _validate(self) -> float | None:
+        """Mean loss of the held-out pictures, each on its own, with frozen codes."""
+        if not self.data.validation:
+            return None
+        self.detector.eval()
+        total = 0.0
+        for maps in batches(self.data.table, self.data.validation, 16, device=self.device):
+            total += float(self.detector.loss(maps).flow) * len(maps[0])
+        return total / len(self.data.validation)
+
+    def _keep_best(self, validation: float | None) -> None:
+        """Remember the epoch of the highest held-out likelihood, or the last without one."""
+        if validation is None or validation < self.best:
+            self.best = self.best if validation is None else validation
+            self.best_state, self.stale = _copy(self.detector.state_dict()), 0
+        else:
+            self.stale += 1
+
+    def _rate(self, step: int) -> float:
+        """Share of the highest learning rate at a step."""
+        total = self.epochs * self.steps
+        warm = max(1, round(self.settings.warmup * total))
+        if step < warm:
+            return 0.1 + 0.9 * step / warm
+        if self.settings.decay == "constant":
+            return 1.0
+        return 0.5 + 0.5 * math.cos(math.pi * (step - warm) / max(1, total - warm))
+
+    def _batch_size(self) -> int:
+        """Pictures in a step: a multiple of the processes, and no more than there are."""
+        size = min(self.settings.batch_size, len(self.data.train))
+        size -= size % self.world
+        if not size:
+            raise FitError(
+                f"{len(self.data.train)} pictures to train on are too few for {self.world} "
+                "processes: add pictures, or start fewer processes."
+            )
+        return size
+
+
+def _optimizer(detector: AbstractDetector, settings: TrainingSettings) -> torch.optim.Optimizer:
+    """The optimiser that the settings name."""
+    if settings.optimizer == "adam":
+        return torch.optim.Adam(detector.parameters(), lr=settings.learning_rate)
+    return torch.optim.AdamW(
+        detector.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+
+
+def _use_bfloat16(precision: str, device: torch.device) -> bool:
+    """Whether to compute in bfloat16; `auto` asks the processor."""
+    if precision != "auto":
+        return precision == "bfloat16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    abilities: dict[str, Any] = torch.cpu.get_capabilities()
+    return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))
+
+
+def _copy(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A state that further training does not change."""
+    return {name: value.clone() for name, value in state.items()}
+
+
+def _describe(record: EpochRecord) -> str:
+    """One line about an epoch."""
+    held_out = "" if record.validation is None else f", held out {record.validation:.4f}"
+    return f"epoch {record.epoch}: {record.flow:.4f}{held_out}"

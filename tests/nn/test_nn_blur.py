@@ -1,0 +1,42 @@
+"""The blur against scipy."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
+
+from normalis.nn import gaussian_blur
+
+
+@settings(max_examples=30)
+@given(
+    sigma=st.floats(0.2, 4),
+    height=st.integers(13, 20),
+    width=st.integers(13, 20),
+    seed=st.integers(0, 2**16),
+)
+def test_equals_scipy(sigma: float, height: int, width: int, seed: int) -> None:
+    maps = np.random.default_rng(seed).normal(size=(2, height, width))
+    radius = round(3 * sigma)
+    expected = [gaussian_filter(x, sigma, mode="mirror", radius=radius) for x in maps]
+    np.testing.assert_allclose(gaussian_blur(torch.from_numpy(maps), sigma), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 9), (5, 3)])
+def test_small_maps_cut_the_kernel_short(shape: tuple[int, int]) -> None:
+    maps = torch.randn(2, *shape, dtype=torch.float64)
+    radius = min(shape) - 1
+    expected = [gaussian_filter(x, 4.0, mode="mirror", radius=radius) for x in maps.numpy()]
+    np.testing.assert_allclose(gaussian_blur(maps, 4.0), expected, atol=1e-9)
+
+
+def test_zero_changes_nothing() -> None:
+    maps = torch.randn(2, 5, 5)
+    assert torch.equal(gaussian_blur(maps, 0.0), maps)
+
+
+def test_a_constant_stays() -> None:
+    maps = torch.full((1, 9, 7), 3.0)
+    torch.testing.assert_close(gaussian_blur(maps, 2.0), maps)
