@@ -1,10 +1,11 @@
 """How long work says where it stands."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 __all__ = ["Observer", "Silent"]
 
 
+@runtime_checkable
 class Observer(Protocol):
     """Hears of stages, their items, and sentences for the user."""
 

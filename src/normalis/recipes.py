@@ -1,7 +1,7 @@
 """Settings composed: presets, and the one place where a user's words become settings."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,7 +14,7 @@ from normalis.calibration import CalibrationSettings
 from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.errors import SettingsError
 from normalis.images.prepare import Preparation
-from normalis.training import TrainingSettings
+from normalis.training.settings import TrainingSettings
 
 __all__ = ["PRESETS", "Recipe", "parse_assignment", "preset", "read_recipe", "recipe_from"]
 
@@ -41,6 +41,15 @@ class Recipe:
     training: TrainingSettings = field(default_factory=TrainingSettings)
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
 
+    def __post_init__(self) -> None:
+        """Refuse shares that leave nothing to train on."""
+        held_out = self.training.validation + self.calibration.share
+        if held_out >= 1:
+            raise SettingsError(
+                f"training.validation and calibration.share hold out {held_out:g} of the pictures "
+                "together; they must leave some to train on."
+            )
+
     def to_tree(self) -> dict[str, Any]:
         """Nested dictionaries of plain values, for JSON."""
         return asdict(self)
@@ -63,6 +72,7 @@ def _paper() -> Recipe:
             position_width=64,
             found_concepts=False,
             whitening="none",
+            memory=0,
             data_codes=False,
             exact_prior=False,
             per_dimension=False,
@@ -86,11 +96,15 @@ def _paper() -> Recipe:
 
 def _flow() -> Recipe:
     """The same flow without concepts and codes: the baseline that quantisation must beat."""
-    plain = VQFlowSettings(condition="none", whitening="global")
+    plain = VQFlowSettings(condition="none", whitening="global", memory=0)
     return Recipe(preset="flow", vqflow=plain)
 
 
-PRESETS = {"vqflow": Recipe, "vqflow-paper": _paper, "flow": _flow}
+PRESETS: Mapping[str, Callable[[], Recipe]] = {
+    "vqflow": Recipe,
+    "vqflow-paper": _paper,
+    "flow": _flow,
+}
 
 
 def preset(name: str) -> Recipe:
@@ -127,7 +141,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror or error}).") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or absurdly nested
         raise SettingsError(f"{path}: not a TOML file: {error}.") from error
 
 
@@ -141,9 +155,11 @@ def parse_assignment(text: str) -> dict[str, Any]:
     if not sign or not name.strip():
         raise SettingsError(f"'{text}': a setting is given as NAME=VALUE, as in training.epochs=5.")
     try:
-        parsed: Any = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        parsed = value
+        tree = tomllib.loads(f"value = {value}")
+    except (ValueError, RecursionError):
+        tree = {}
+    # A line break in the text would make a second setting of its rest.
+    parsed: Any = tree["value"] if len(tree) == 1 else value
     for part in reversed(name.strip().split(".")):
         parsed = {part: parsed}
     return parsed

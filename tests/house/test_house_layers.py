@@ -7,7 +7,7 @@ import pytest
 from source_tree import Imported, Module, imports, modules
 
 LEVELS = {
-    "errors": 0,
+    **dict.fromkeys(["errors", "progress"], 0),
     **dict.fromkeys(["autoencoder", "flows", "metrics", "mixtures", "nn", "prior", "quantize"], 1),
     **dict.fromkeys(["backbones", "datasets", "features", "images"], 2),
     "detectors": 3,
@@ -19,11 +19,13 @@ LEVELS = {
 
 # Neighbours on one level that may be imported all the same, each with its reason.
 NEIGHBOURS = {
+    ("bundle", "recipes"): "a bundle holds the recipe that it was fitted with",
     ("datasets", "images"): "checking a data set means reading its pictures",
     ("features", "backbones"): "the store holds what a feature pyramid gives",
     ("features", "datasets"): "a row of the feature table is a sample",
     ("features", "images"): "features are computed from prepared pictures",
     ("flows", "nn"): "a coupling's subnet is built from plain layers",
+    ("scoring", "calibration"): "a result carries its decision",
     ("mixtures", "flows"): "a conditional Gaussian is the affine flow that standardises it",
 }
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from normalis.api.device import device_named
 from normalis.api.options import FitOptions
@@ -124,12 +124,18 @@ def _fit(
     pyramid = build_pyramid(recipe.backbone).to(device_named(options.device))
     table = good_features(data, pyramid, recipe=recipe, options=options, observer=observer)
     if this_process().is_first:
-        output.begin({"recipe": recipe.to_tree(), "data": _data_digest(table.digests)})
+        request = {"recipe": recipe.to_tree(), "backbone": pyramid.fingerprint}
+        output.begin({**request, "pictures": table.digests})
     this_process().wait()
     averages = averages_of(table, pyramid.device)
-    split = split_pictures(averages, pyramid.channels, recipe)
-    concepts = concepts_of(averages[list(split.train)], pyramid.channels, recipe)
-    detector = _detector(pyramid, table, split, recipe=recipe, concepts=len(set(concepts)))
+    split = split_pictures(averages, pyramid.channels, recipe=recipe)
+    found = recipe.vqflow.found_concepts
+    concepts = recipe.vqflow.concepts
+    if found:
+        concepts = len(
+            set(concepts_of(averages[list(split.train)], pyramid.channels, recipe=recipe))
+        )
+    detector = _detector(pyramid, table, split, recipe=recipe, concepts=concepts)
     categories = tuple(sample.category for sample in table.samples)
     records = train(
         detector,
@@ -138,10 +144,9 @@ def _fit(
         checkpoint=output.checkpoint,
         observer=observer,
     )
-    detector.set_scale(reader(table, split.validation or split.train, pyramid.device))
+    detector.set_scale(reader(table, split.validation or split.train, device=pyramid.device))
     calibration, map_range = _calibrate(detector, table, split.calibration, recipe=recipe)
-    found = recipe.vqflow.found_concepts
-    counts = tuple(count for _, count in sorted(Counter(concepts).items())) if found else ()
+    counts = _concept_pictures(detector, table, split.train, concepts=concepts) if found else ()
     return _Fitted(
         recipe=recipe,
         pyramid=pyramid,
@@ -167,13 +172,21 @@ def _detector(
     size = (recipe.preparation.height, recipe.preparation.width)
     shapes = PictureShapes(size, table.store.shapes)
     seed = recipe.training.seed
-    codes = concepts if recipe.vqflow.found_concepts else recipe.vqflow.concepts
-    detector = build_detector(recipe.vqflow, shapes, concepts=codes, seed=seed)
+    detector = build_detector(recipe.vqflow, shapes, concepts=concepts, seed=seed)
     detector = detector.to(pyramid.device).train()
     order = torch.randperm(len(split.train), generator=torch.Generator().manual_seed(seed))
     rows = [split.train[i] for i in order.tolist()]
-    detector.initialise(lambda: reader(table, rows, pyramid.device), seed=seed)
+    detector.initialise(lambda: reader(table, rows, device=pyramid.device), seed=seed)
     return detector
+
+
+def _concept_pictures(
+    detector: AbstractDetector, table: FeatureTable, rows: tuple[int, ...], *, concepts: int
+) -> tuple[int, ...]:
+    """How many of these pictures show each concept, under the number that `score` gives it."""
+    device = next(detector.parameters()).device
+    concept = torch.cat([detector.concepts(maps) for maps in reader(table, rows, device=device)])
+    return tuple(torch.bincount(concept, minlength=concepts).tolist())
 
 
 def _calibrate(
@@ -181,14 +194,19 @@ def _calibrate(
 ) -> tuple[Calibration, MapRange]:
     """The scores of the held-out pictures, and what their maps say is usual and high."""
     device = next(detector.parameters()).device
-    scores: list[Scores] = [detector.score(maps) for maps in reader(table, rows, device)]
-    image = torch.cat([s.image for s in scores]).double().cpu().numpy()
-    concept = torch.cat([s.concept for s in scores]).cpu().numpy()
-    highest = torch.cat([s.maps.amax((1, 2)) for s in scores]).cpu().numpy()
-    usual = torch.cat([s.maps.flatten(1).median(1).values for s in scores]).median()
+    batches = [_figures(detector.score(maps)) for maps in reader(table, rows, device=device)]
+    image, concept, usual, highest = (
+        torch.cat(column).cpu().numpy() for column in zip(*batches, strict=True)
+    )
+    calibration = calibrate(image.astype(np.float64), concept, settings=recipe.calibration)
     high = np.quantile(highest, 1 - recipe.calibration.far, method="higher")
-    calibration = calibrate(image, concept, settings=recipe.calibration)
-    return calibration, MapRange(float(usual), float(high))
+    return calibration, MapRange(float(np.median(usual)), float(high))
+
+
+def _figures(scores: Scores) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Score, concept, usual and highest value of each picture; the maps are too big to keep."""
+    flat = scores.maps.flatten(1)
+    return scores.image, scores.concept, flat.median(1).values, flat.amax(1)
 
 
 def _save(fitted: _Fitted, output: Output) -> None:
@@ -196,7 +214,7 @@ def _save(fitted: _Fitted, output: Output) -> None:
     split, table = fitted.split, fitted.table
     groups = {"train": split.train, "validation": split.validation}
     groups["calibration"] = split.calibration
-    output.bundle.mkdir(parents=True, exist_ok=True)
+    output.start_bundle()
     write_log(fitted.records, output.bundle / "training.jsonl")
     preparation = fitted.recipe.preparation
     write_bundle(

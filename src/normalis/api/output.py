@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from normalis.bundle.manifest import MANIFEST
 from normalis.errors import FitError
 from normalis.images.write import replacing
 
@@ -25,7 +26,9 @@ class Output:
 
     def __init__(self, path: Path, *, resume: bool, overwrite: bool) -> None:
         self.path = path
-        self.partial = path.with_name(path.name + ".partial")
+        # A path such as "." has a name only in full.
+        whole = path.absolute()
+        self.partial = whole.parent / f"{whole.name}.partial"
         self.bundle = self.partial / "bundle"
         self.checkpoint = self.partial / "checkpoint.pt"
         self.resume = resume
@@ -43,6 +46,11 @@ class Output:
             raise FitError(
                 f"{self.path}: is already there; choose another --out, or add --overwrite."
             )
+        if self.path.exists() and not (self.path / MANIFEST).is_file():
+            raise FitError(
+                f"{self.path}: is not a normalis model, and --overwrite replaces nothing else; "
+                "choose another --out."
+            )
         if self.partial.exists() and not (self.resume or self.overwrite):
             raise FitError(
                 f"{self.partial}: an interrupted fit lies here; add --resume to go on with it, or "
@@ -56,7 +64,8 @@ class Output:
             request: What decides the result; an interrupted fit of another request is refused.
 
         Raises:
-            FitError: The interrupted fit had other settings or pictures.
+            FitError: The interrupted fit had other settings or pictures, or the folder cannot be
+                written.
         """
         text = json.dumps(request, sort_keys=True, indent=1)
         note = self.partial / "request.json"
@@ -69,9 +78,17 @@ class Output:
             return
         if self.partial.exists():
             shutil.rmtree(self.partial)
-        self.partial.mkdir()
-        with replacing(note) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        try:
+            self.partial.mkdir()
+            with replacing(note) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise FitError(f"{self.partial}: cannot be written ({error.strerror}).") from error
+
+    def start_bundle(self) -> None:
+        """Make the folder of the model's files; what a killed fit left in it goes."""
+        shutil.rmtree(self.bundle, ignore_errors=True)
+        self.bundle.mkdir(parents=True)
 
     def publish(self) -> None:
         """Put the finished model in its place, and remove what it was made with."""

@@ -91,12 +91,21 @@ def good_features(
 
 
 def split_pictures(
-    averages: Float[Tensor, "n c"], channels: tuple[int, ...], recipe: Recipe
+    averages: Float[Tensor, "n c"], channels: tuple[int, ...], *, recipe: Recipe
 ) -> Split:
-    """Calibration and validation pictures, evenly over concepts; the rest trains."""
-    groups = np.array(concepts_of(averages, channels, recipe), dtype=np.int64)
+    """Calibration and validation pictures, evenly over concepts; the rest trains.
+
+    Raises:
+        FitError: The share held out for calibration comes to no picture.
+    """
+    groups = np.array(concepts_of(averages, channels, recipe=recipe), dtype=np.int64)
     seed, share = recipe.training.seed, recipe.calibration.share
     held_out = split_holdout(groups, share=share, seed=seed)
+    if not held_out.any():
+        raise FitError(
+            f"calibration.share is {share}, which holds out none of {len(groups)} pictures: give "
+            "more pictures or a larger share."
+        )
     rest = np.flatnonzero(~held_out)
     validates = np.zeros(len(rest), dtype=bool)
     if recipe.training.validation > 0:
@@ -110,7 +119,7 @@ def split_pictures(
 
 
 def concepts_of(
-    averages: Float[Tensor, "n c"], channels: tuple[int, ...], recipe: Recipe
+    averages: Float[Tensor, "n c"], channels: tuple[int, ...], *, recipe: Recipe
 ) -> list[int]:
     """The concept of each picture, as clusters; the published form counts its codes instead."""
     settings = recipe.vqflow
@@ -129,11 +138,11 @@ def concepts_of(
 def averages_of(table: FeatureTable, device: torch.device) -> Float[Tensor, "n c"]:
     """Each picture's global averages."""
     rows = range(len(table))
-    return torch.cat([global_averages(maps).cpu() for maps in reader(table, rows, device)])
+    return torch.cat([global_averages(maps).cpu() for maps in reader(table, rows, device=device)])
 
 
 def reader(
-    table: FeatureTable, rows: Sequence[int], device: torch.device
+    table: FeatureTable, rows: Sequence[int], *, device: torch.device
 ) -> Iterator[list[Tensor]]:
     """The maps of these rows, a few pictures at a time."""
     return batches(table, rows, READING, device=device)

@@ -34,7 +34,7 @@ def build_pyramid(settings: BackboneSettings) -> AbstractPyramid:
     """
     network, anatomy, levels = _bare(settings)
     state = _published(settings, network, anatomy)
-    load_weights(network, anatomy, state, indices=_indices(levels))
+    load_weights(network, anatomy, state=state, indices=_indices(levels))
     return TimmPyramid(network, anatomy, levels=levels, pool=settings.pool)
 
 

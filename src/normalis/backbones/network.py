@@ -104,7 +104,7 @@ def prune(network: nn.Module, indices: tuple[int, ...]) -> None:
 
 
 def load_weights(
-    network: nn.Module, anatomy: Anatomy, state: Mapping[str, Tensor], *, indices: tuple[int, ...]
+    network: nn.Module, anatomy: Anatomy, *, state: Mapping[str, Tensor], indices: tuple[int, ...]
 ) -> None:
     """Prune a whole network and fill it with published weights, in float32.
 

@@ -5,13 +5,14 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from normalis.backbones.build import restore_pyramid
 from normalis.bundle.manifest import MANIFEST, Manifest, file_digest, read_manifest
 from normalis.bundle.save import BACKBONE, DETECTOR
 from normalis.calibration import Calibration
 from normalis.detectors.build import build_detector
+from normalis.detectors.contract import AbstractDetector
 from normalis.detectors.vqflow.build import PictureShapes
 from normalis.errors import BundleError, SettingsError, WeightsError
 from normalis.recipes import Recipe, recipe_from
@@ -28,8 +29,8 @@ def load_bundle(folder: Path, *, device: torch.device) -> Scorer:
         device: Where the model computes.
 
     Raises:
-        BundleError: Not a bundle, of a newer format, or altered: a file is missing, added to, or
-            has another sha256 than the manifest says.
+        BundleError: Not a bundle, of a newer format, or altered: a file is missing or has another
+            sha256 than the manifest says.
     """
     manifest = read_manifest(folder)
     check_files(folder, manifest)
@@ -42,7 +43,8 @@ def load_bundle(folder: Path, *, device: torch.device) -> Scorer:
         )
         detector.load_state_dict(_tensors(folder / DETECTOR))
     except (SettingsError, WeightsError, RuntimeError) as error:
-        raise BundleError(f"{folder}: the weights do not fit the recipe: {error}") from error
+        reason = " ".join(str(error).split())
+        raise BundleError(f"{folder}: the weights do not fit the recipe: {reason}") from error
     return Scorer(
         pyramid,
         recipe.preparation,
@@ -68,11 +70,15 @@ def check_files(folder: Path, manifest: Manifest) -> None:
     """Compare every file with the digest that the manifest gives.
 
     Raises:
-        BundleError: A file is missing or was changed.
+        BundleError: A file is missing, was changed, or lies elsewhere.
     """
     for name, digest in manifest.files.items():
+        if Path(name).name != name:
+            raise BundleError(
+                f"{folder / MANIFEST}: names the file '{name}', which lies outside the model."
+            )
         path = folder / name
-        if Path(name).name != name or not path.is_file():
+        if not path.is_file():
             raise BundleError(f"{path}: is missing; restore the model from a copy.")
         if file_digest(path) != digest:
             raise BundleError(
@@ -94,6 +100,6 @@ def _tensors(path: Path) -> dict[str, Tensor]:
         raise BundleError(f"{path}: is not a safetensors file: {error}.") from error
 
 
-def _ready(detector: nn.Module, device: torch.device) -> nn.Module:
+def _ready(detector: AbstractDetector, device: torch.device) -> AbstractDetector:
     """In evaluation mode, without gradients, on the device."""
     return detector.to(device).eval().requires_grad_(requires_grad=False)

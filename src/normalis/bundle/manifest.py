@@ -86,7 +86,7 @@ def read_manifest(folder: Path) -> Manifest:
         )
     try:
         tree: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{path}: cannot be read: {error}. {_RESTORE}") from error
     if not isinstance(tree, dict) or tree.get("kind") != KIND:
         raise BundleError(f"{path}: not the manifest of a normalis model.")
@@ -104,9 +104,16 @@ _RESTORE = "Restore the model from a copy, or fit it anew."
 
 
 def file_digest(path: Path) -> str:
-    """sha256 of a file, hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """sha256 of a file, hex.
+
+    Raises:
+        BundleError: The file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror or error}).") from error
 
 
 def _parsed(tree: dict[str, Any], path: Path) -> Manifest:

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
 from normalis.bundle.manifest import MANIFEST, Manifest, file_digest
+from normalis.errors import BundleError
 
 __all__ = ["BACKBONE", "DATA", "DETECTOR", "write_bundle"]
 
@@ -33,14 +35,20 @@ def write_bundle(
         detector: State of the fitted detector.
         backbone: State of the feature pyramid.
         digests: sha256 of the pictures that served, by what they served for.
+
+    Raises:
+        BundleError: The folder cannot be written, or the disk is full.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file(_contiguous(detector), folder / DETECTOR)
-    save_file(_contiguous(backbone), folder / BACKBONE)
-    (folder / DATA).write_text(json.dumps(digests, indent=0) + "\n", encoding="utf-8")
-    others = sorted(path.name for path in folder.iterdir() if path.name != MANIFEST)
-    sealed = replace(manifest, files={name: file_digest(folder / name) for name in others})
-    (folder / MANIFEST).write_text(sealed.to_text(), encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(_contiguous(detector), folder / DETECTOR)
+        save_file(_contiguous(backbone), folder / BACKBONE)
+        (folder / DATA).write_text(json.dumps(digests, indent=0) + "\n", encoding="utf-8")
+        others = sorted(path.name for path in folder.iterdir() if path.name != MANIFEST)
+        sealed = replace(manifest, files={name: file_digest(folder / name) for name in others})
+        (folder / MANIFEST).write_text(sealed.to_text(), encoding="utf-8")
+    except (OSError, SafetensorError) as error:
+        raise BundleError(f"{folder}: the model cannot be written: {error}.") from error
     return sealed
 
 

@@ -2,20 +2,19 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from normalis.cli.text import counted, duration, skipped_lines, tell
-
-if TYPE_CHECKING:
-    from normalis.api.fit import FitSummary
+from normalis.cli.text import tell
 
 __all__ = ["fit"]
 
 
 def fit(
-    data: Annotated[Path, typer.Argument(help="Folder or manifest with good pictures.")],
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="Folder or manifest with good pictures.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the model to be.")],
     preset: Annotated[
         str | None, typer.Option(help="vqflow (the default), vqflow-paper or flow.")
@@ -67,6 +66,7 @@ def fit(
     """Learn from good pictures, of all products together, and save a model."""
     from normalis.api.fit import fit as fit_model
     from normalis.api.options import FitOptions
+    from normalis.cli.lines import fit_lines
     from normalis.cli.observer import observing
     from normalis.cli.recipe import chosen_recipe, parse_size
 
@@ -86,19 +86,3 @@ def fit(
         summary = fit_model(data, out, recipe=chosen, options=run, observer=observer)
     if os.environ.get("RANK", "0") == "0":  # of several processes, one speaks
         tell(*fit_lines(summary))
-
-
-def fit_lines(summary: "FitSummary") -> list[str]:
-    """What a fit did, and what to do next."""
-    used = summary.pictures
-    concepts = ", ".join(map(str, summary.concept_pictures))
-    found = f"concepts found: {len(summary.concept_pictures)} (pictures: {concepts})"
-    return [
-        f"learned from {counted(used.train, 'picture')}, watched by {used.validation}, "
-        f"calibrated on {used.calibration}; skipped {used.skipped}",
-        *skipped_lines(summary.skipped),
-        *([found] if summary.concept_pictures else []),
-        summary.promise,
-        f"model: {summary.path} ({duration(summary.seconds)})",
-        f"next: normalis score {summary.path} PICTURES --out answers",
-    ]

@@ -26,17 +26,6 @@ __all__ = ["PlainObserver", "TerminalObserver", "observing"]
 _EVERY = 10.0  # seconds between two plain lines
 
 
-@contextmanager
-def observing() -> Generator["PlainObserver | TerminalObserver"]:
-    """An observer for the length of a block, of the kind that the error stream can show."""
-    console = Console(stderr=True)
-    observer = TerminalObserver(console) if console.is_terminal else PlainObserver()
-    try:
-        yield observer
-    finally:
-        observer.close()
-
-
 @final
 class TerminalObserver:
     """A bar for each stage, with items, rate, time left and the newest figure.
@@ -144,3 +133,14 @@ class _Rate(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         return Text("" if task.speed is None else f"{task.speed:.1f}/s")
+
+
+@contextmanager
+def observing() -> Generator[PlainObserver | TerminalObserver]:
+    """An observer for the length of a block, of the kind that the error stream can show."""
+    console = Console(stderr=True)
+    observer = TerminalObserver(console) if console.is_terminal else PlainObserver()
+    try:
+        yield observer
+    finally:
+        observer.close()

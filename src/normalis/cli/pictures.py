@@ -26,12 +26,12 @@ class PictureList:
     warnings: tuple[str, ...]
 
 
-def list_pictures(given: Sequence[Path], *, leave_out: Path) -> PictureList:
+def list_pictures(given: Sequence[Path], *, leave_out: Sequence[Path]) -> PictureList:
     """Folders are searched with all below them; a file is taken whatever its name ends in.
 
     Args:
         given: Files and folders.
-        leave_out: A folder whose pictures are no input: that of the answers, in a run before.
+        leave_out: Folders whose pictures are no input: the heat maps of a run before.
 
     Raises:
         DatasetError: A path that is not there, a folder that cannot be read, or no picture at all.
@@ -47,8 +47,10 @@ def list_pictures(given: Sequence[Path], *, leave_out: Path) -> PictureList:
             warnings += tree.warnings
         else:
             pictures = (_existing(path),)
-        found |= {_absolute(picture): picture for picture in pictures}
-    outside = [p for key, p in found.items() if not Path(key).is_relative_to(_absolute(leave_out))]
+        for picture in pictures:
+            found.setdefault(_absolute(picture), picture)
+    closed = [_absolute(folder) for folder in leave_out]
+    outside = [path for key, path in found.items() if not _lies_in(key, closed)]
     if not outside:
         raise DatasetError(f"{', '.join(map(str, given))}: no pictures were found here.")
     return PictureList(tuple(outside), Path(os.path.commonpath(roots)), tuple(warnings))
@@ -57,6 +59,10 @@ def list_pictures(given: Sequence[Path], *, leave_out: Path) -> PictureList:
 def _absolute(path: Path) -> str:
     """The full path without `..`; links are not followed, so that names stay the user's."""
     return os.path.abspath(path)  # noqa: PTH100
+
+
+def _lies_in(path: str, folders: Sequence[str]) -> bool:
+    return any(Path(path).is_relative_to(folder) for folder in folders)
 
 
 def _existing(path: Path) -> Path:

@@ -1,33 +1,30 @@
 """`normalis score`: answers for new pictures."""
 
-from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from normalis.cli.text import counted, skipped_lines, tell
+from normalis.cli.text import tell
 
-__all__ = ["Raw", "score"]
-
-
-class Raw(StrEnum):
-    """Kinds of raw maps."""
-
-    npy = "npy"
-    tiff = "tiff"
+__all__ = ["score"]
 
 
 def score(
-    model: Annotated[Path, typer.Argument(help="Folder that 'normalis fit' wrote.")],
-    pictures: Annotated[list[Path], typer.Argument(help="Files, or folders with all below them.")],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="Folder that 'normalis fit' wrote.")
+    ],
+    pictures: Annotated[
+        list[Path],
+        typer.Argument(metavar="PICTURES", help="Files, or folders with all below them."),
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the answers.")],
     far: Annotated[
         float | None, typer.Option(help="False-alarm rate; the model's own by default.")
     ] = None,
     raw: Annotated[
-        Raw | None, typer.Option(help="Write raw maps too: npy (exact) or tiff (16 bits).")
+        Literal["npy", "tiff"] | None,
+        typer.Option(help="Write raw maps too: npy (exact) or tiff (16 bits)."),
     ] = None,
     overlays: Annotated[bool, typer.Option(help="Write heat maps.")] = True,
     strict: Annotated[
@@ -42,17 +39,19 @@ def score(
     import torch
 
     from normalis.api.load import load
+    from normalis.cli.lines import score_lines
     from normalis.cli.observer import observing
     from normalis.cli.pictures import list_pictures
-    from normalis.report.answers import AnswerWriter
+    from normalis.report.answers import FOLDERS, AnswerWriter
 
     if threads:
         torch.set_num_threads(threads)
-    listed = list_pictures(pictures, leave_out=out)
+    listed = list_pictures(pictures, leave_out=[out / name for name in FOLDERS])
     scorer = load(model, device=device)
+    # With a wish that cannot be right this fails before anything of an earlier run is touched.
     calibration = scorer.calibration if far is None else replace(scorer.calibration, far=far)
     writer = AnswerWriter(
-        out, root=listed.root, map_range=scorer.map_range, overlays=overlays, raw=raw and raw.value
+        out, root=listed.root, map_range=scorer.map_range, overlays=overlays, raw=raw
     )
     answers = scorer.score(listed.paths, far=far, strict=strict)
     decisions: list[str] = []
@@ -67,12 +66,4 @@ def score(
             if answer.reason is not None:
                 skipped.append((answer.path, answer.reason))
             observer.advance()
-    tell(*_lines(decisions, skipped), calibration.promise(), f"answers: {out / 'answers.csv'}")
-
-
-def _lines(decisions: Sequence[str], skipped: Sequence[tuple[str, str]]) -> list[str]:
-    """How many pictures got which answer."""
-    scored = len(decisions) - len(skipped)
-    counts = f"{counted(decisions.count('defect'), 'defect')}, {decisions.count('good'):,} good"
-    head = f"scored {counted(scored, 'picture')}: {counts}; skipped {len(skipped):,}"
-    return [head, *skipped_lines(skipped)]
+    tell(*score_lines(decisions, skipped, out=out, promise=calibration.promise()))

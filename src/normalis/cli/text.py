@@ -1,10 +1,11 @@
 """Words and numbers as the commands print them."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 
 import typer
 
-__all__ = ["amount", "counted", "duration", "skipped_lines", "tell"]
+__all__ = ["amount", "as_json", "counted", "duration", "skipped_lines", "tell"]
 
 _SHOWN = 10
 
@@ -15,13 +16,18 @@ def tell(*lines: str) -> None:
         typer.echo(line.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
+def as_json(tree: Mapping[str, object]) -> str:
+    """A result as a tree, for other programs; paths become text."""
+    return json.dumps(tree, indent=1, default=str)
+
+
 def counted(count: int, thing: str) -> str:
-    """ "1 picture", "3 pictures"."""
+    """Number and noun: "1 picture", "3 pictures"."""
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:
-    """ "8 s", "2 min 5 s", "1 h 12 min"."""
+    """In the two largest units: "8 s", "2 min 5 s", "1 h 12 min"."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

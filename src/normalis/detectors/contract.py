@@ -109,6 +109,10 @@ class AbstractDetector(nn.Module, ABC):
         """Standardise the scores by held-out normal pictures."""
 
     @abstractmethod
+    def concepts(self, maps: list[Tensor]) -> Int[Tensor, " b"]:
+        """The concept of each picture, as `score` names it."""
+
+    @abstractmethod
     def score(self, maps: list[Tensor]) -> Scores:
         """Map, image score and concept of each picture."""
 

@@ -1,10 +1,12 @@
 """Vector quantisers and k-means."""
 
 from normalis.quantize.ema import EMAQuantizer, Quantized
+from normalis.quantize.memory import ConceptMemory
 from normalis.quantize.nearest import code_counts, kmeans, nearest_codes, perplexity
 from normalis.quantize.selection import choose_centres, silhouette
 
 __all__ = [
+    "ConceptMemory",
     "EMAQuantizer",
     "Quantized",
     "choose_centres",

@@ -1,6 +1,6 @@
 """What a user reads: heat maps, tables of answers and figures, a page of pictures."""
 
-from normalis.report.answers import Answer, AnswerWriter
+from normalis.report.answers import FOLDERS, Answer, AnswerWriter
 from normalis.report.figures import FIGURES_FORMAT, write_figures
 from normalis.report.gallery import GalleryEntry, make_entry, write_gallery
 from normalis.report.overlay import LONGEST_SIDE, overlay, picture_image, write_image
@@ -9,6 +9,7 @@ from normalis.report.testset import report_test_set
 
 __all__ = [
     "FIGURES_FORMAT",
+    "FOLDERS",
     "LONGEST_SIDE",
     "Answer",
     "AnswerWriter",

@@ -8,13 +8,17 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self, TextIO, final
+from typing import Literal, TextIO, final
 
 from normalis.images.write import write_raw_map
 from normalis.report.overlay import overlay, write_image
 from normalis.scoring import MapRange, Result, Skipped
 
-__all__ = ["Answer", "AnswerWriter"]
+__all__ = ["FOLDERS", "Answer", "AnswerWriter"]
+
+_OVERLAYS, _MAPS = "overlays", "maps"
+FOLDERS = (_OVERLAYS, _MAPS)
+"""What the folders of heat maps and raw maps are called."""
 
 _LINES, _TABLE = "answers.jsonl", "answers.csv"
 _PARTIAL = ".partial"
@@ -27,9 +31,9 @@ class Answer:
 
     Attributes:
         path: The picture's file, as it was given.
-        decision: "defect" or "good", or "skipped" where the picture could not be read.
         score: Higher is more anomalous.
         p_value: Chance that a normal picture scores as high.
+        decision: "defect" or "good", or "skipped" where the picture could not be read.
         far_promised: The false-alarm rate that holds for this decision.
         threshold: The score above which a picture is called a defect.
         concept: Index of the concept that the picture shows.
@@ -47,9 +51,9 @@ class Answer:
     """
 
     path: str
-    decision: Literal["defect", "good", "skipped"]
     score: float | None = None
     p_value: float | None = None
+    decision: Literal["defect", "good", "skipped"]
     far_promised: float | None = None
     threshold: float | None = None
     concept: int | None = None
@@ -103,7 +107,7 @@ class AnswerWriter:
         self._raw = raw
         self._open = ExitStack()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "AnswerWriter":
         self._out.mkdir(parents=True, exist_ok=True)
         for name in (_LINES, _TABLE):
             (self._out / name).unlink(missing_ok=True)
@@ -147,14 +151,14 @@ class AnswerWriter:
     def _write_overlay(self, result: Result) -> str | None:
         if not self._overlays:
             return None
-        name = self._file_name("overlays", result.path, ".png")
+        name = self._file_name(_OVERLAYS, result.path, ".png")
         write_image(overlay(result, self._map_range), self._out / name)
         return name
 
     def _write_raw(self, result: Result) -> str | None:
         if self._raw is None:
             return None
-        name = self._file_name("maps", result.path, f".{self._raw}")
+        name = self._file_name(_MAPS, result.path, f".{self._raw}")
         low, span = self._map_range.low, self._map_range.high - self._map_range.low
         (self._out / name).parent.mkdir(parents=True, exist_ok=True)
         write_raw_map(result.map, self._out / name, low=low - span, high=low + 7 * span)
@@ -175,9 +179,9 @@ def _answer(result: Result, overlay_name: str | None, raw_name: str | None) -> A
     box = result.box
     return Answer(
         path=str(result.path),
-        decision="defect" if result.decision.is_anomaly else "good",
         score=result.score,
         p_value=result.decision.p_value,
+        decision="defect" if result.decision.is_anomaly else "good",
         far_promised=result.decision.far_promised,
         threshold=result.decision.threshold,
         concept=result.concept,

@@ -77,6 +77,7 @@ _SECTIONS = (
     ("passed", "Good pictures passed, highest score first", False),
     ("good", "Called good, highest score first", False),
 )
+_MISTAKES = ("missed", "false alarm")
 
 
 def make_entry(
@@ -166,11 +167,12 @@ def _truth(sample: Sample | None) -> str:
 
 
 def _sections(entries: list[GalleryEntry]) -> list[_Section]:
-    """The pictures by verdict, the worst first; verdicts without any are left out."""
+    """The pictures by verdict, the worst first; that there are no mistakes is said too."""
+    always = _MISTAKES if any(entry.is_defect is not None for entry in entries) else ()
     found: list[_Section] = []
     for verdict, title, lowest_first in _SECTIONS:
         chosen = [entry for entry in entries if entry.verdict == verdict]
         chosen.sort(key=lambda entry: entry.answer.score or 0.0, reverse=not lowest_first)
-        if chosen:
+        if chosen or verdict in always:
             found.append(_Section(verdict.replace(" ", "-"), title, tuple(chosen)))
     return found

@@ -79,7 +79,7 @@ def _heat(values: Float32[np.ndarray, "h w"], map_range: MapRange) -> Image.Imag
     import matplotlib as mpl
 
     span = max(map_range.high - map_range.low, float(np.finfo(np.float32).tiny))
-    level = np.clip((values - map_range.low) / span, 0.0, 2.0)
+    level = np.clip(values - map_range.low, 0.0, 2 * span) / span
     heat = mpl.colormaps[_COLOURS](level / 2, bytes=True)
     heat[:, :, 3] = np.rint(255 * _STRENGTH * np.minimum(level, 1.0) ** 2)
     return Image.fromarray(heat)

@@ -65,13 +65,13 @@ class Tally:
         self.concepts: dict[int, dict[str, int]] = {}
 
     def add(self, losses: Losses, rows: list[int]) -> None:
-        """Count one step; with several processes each counts its own share."""
+        """Count one step over these rows; with several processes each counts its own share."""
         self.steps += 1
         self.sums += torch.tensor([float(losses.flow.detach()), float(losses.commitment.detach())])
         for assignment in losses.assignments:
             usage = self.usage.get(assignment.name, torch.zeros_like(assignment.usage))
             self.usage[assignment.name] = usage + assignment.usage
-            if assignment.name == "concept" and len(assignment.codes) == len(rows):
+            if assignment.name == "concept":
                 self._count(assignment.codes.tolist(), rows)
 
     def record(self, epoch: int, *, validation: float | None, seconds: float) -> EpochRecord:
@@ -109,11 +109,16 @@ class Tally:
 def record_from(fields: dict[str, Any]) -> EpochRecord:
     """A record from its fields, as `dataclasses.asdict` gives them."""
     codebooks = tuple(CodebookUse(**use) for use in fields["codebooks"])
-    return EpochRecord(**{**fields, "codebooks": codebooks})
+    values: dict[str, Any] = {**fields, "codebooks": codebooks}
+    return EpochRecord(**values)
 
 
 def write_log(records: tuple[EpochRecord, ...], path: Path) -> None:
-    """Write the records as JSON lines."""
-    lines = [json.dumps(asdict(record)) + "\n" for record in records]
+    """Write the records as JSON lines.
+
+    Durations are left out: the same fit writes the same bytes.
+    """
+    trees = [asdict(record) for record in records]
+    lines = [json.dumps({k: v for k, v in tree.items() if k != "seconds"}) + "\n" for tree in trees]
     with replacing(path) as temporary:
         temporary.write_text("".join(lines), encoding="utf-8")

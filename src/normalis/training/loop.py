@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -44,10 +44,10 @@ def batches(
 ) -> Iterator[list[Tensor]]:
     """The maps of these rows, `size` pictures at a time, on the device."""
     for start in range(0, len(rows), size):
-        yield load_batch(table, rows[start : start + size], device)
+        yield _load_batch(table, rows[start : start + size], device)
 
 
-def load_batch(table: FeatureTable, rows: Sequence[int], device: torch.device) -> list[Tensor]:
+def _load_batch(table: FeatureTable, rows: Sequence[int], device: torch.device) -> list[Tensor]:
     """The maps of these rows, channels last: the layout in which 1x1 convolutions are fastest."""
     maps = table.batch(rows)
     return [x.to(device).contiguous(memory_format=torch.channels_last) for x in maps]
@@ -128,8 +128,9 @@ class _Run:
         self.detector.train()
         tally = Tally(self.data.categories)
         for step, rows in enumerate(self._order()):
-            losses = self._step(rows, self.epoch * self.steps + step)
-            tally.add(losses, rows)
+            own = self._share(rows)
+            losses = self._step(own, self.epoch * self.steps + step)
+            tally.add(losses, own)
             observer.advance(note=f"{float(losses.flow.detach()):.4f}")
         validation = self._validate()
         self.epoch += 1
@@ -165,13 +166,18 @@ class _Run:
             "stale": self.stale,
             "records": [asdict(record) for record in self.records],
         }
-        with replacing(self.checkpoint) as temporary:
-            torch.save(state, temporary)
+        try:
+            with replacing(self.checkpoint) as temporary:
+                torch.save(state, temporary)
+        except (OSError, RuntimeError) as error:  # torch's own writer raises the latter
+            raise FitError(
+                f"{self.checkpoint}: cannot be written ({error}); make room there, and go on with "
+                "--resume."
+            ) from error
 
     def _step(self, rows: list[int], step: int) -> Losses:
         """One step of the optimiser and of the codebooks."""
-        own = rows[self.rank :: self.world]
-        maps = load_batch(self.data.table, own, self.device)
+        maps = _load_batch(self.data.table, rows, self.device)
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.learning_rate * self._rate(step)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
@@ -196,6 +202,14 @@ class _Run:
         for step in range(self.steps):
             chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
             yield [self.data.train[i] for i in chosen]
+
+    def _share(self, rows: list[int]) -> list[int]:
+        """This process's rows of a batch: a run of them, so that all shares in turn are the batch.
+
+        Codes are revived from the inputs by their number, which is then that of a single process.
+        """
+        count = len(rows) // self.world
+        return rows[self.rank * count : (self.rank + 1) * count]
 
     @torch.no_grad()
     def _validate(self) -> float | None:
@@ -253,7 +267,7 @@ def _use_bfloat16(precision: str, device: torch.device) -> bool:
         return precision == "bfloat16"
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
-    abilities: dict[str, Any] = torch.cpu.get_capabilities()
+    abilities: Mapping[str, Any] = torch.cpu.get_capabilities()
     return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))
 
 

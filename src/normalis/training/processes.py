@@ -1,15 +1,18 @@
 """Several processes that train one model, as `torchrun` starts them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import nn
 
 __all__ = ["Processes", "average_gradients", "joined_processes", "this_process"]
+
+PATIENCE = timedelta(days=1)  # one process alone computes the features of all pictures
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,13 @@ def this_process() -> Processes:
 
 
 @contextmanager
-def joined_processes() -> Iterator[Processes]:
+def joined_processes() -> Generator[Processes]:
     """Join the processes that `torchrun` started, for as long as the block lasts."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 or dist.is_initialized():
         yield this_process()
         return
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    dist.init_process_group(backend, timeout=PATIENCE)
     try:
         yield this_process()
     finally:

@@ -51,6 +51,11 @@ class TrainingSettings:
         for name in ("learning_rate", "clip"):
             if not getattr(self, name) > 0:
                 raise SettingsError(f"training.{name} is {getattr(self, name)}; more than 0.")
+        for name in ("least_steps", "weight_decay"):
+            if not getattr(self, name) >= 0:
+                raise SettingsError(f"training.{name} is {getattr(self, name)}; 0 or more.")
+        if not 0 <= self.seed < 2**32:
+            raise SettingsError(f"training.seed is {self.seed}; it lies in [0, 2**32).")
         for name in ("warmup", "validation"):
             if not 0 <= getattr(self, name) < 1:
                 raise SettingsError(f"training.{name} is {getattr(self, name)}; it lies in [0, 1).")

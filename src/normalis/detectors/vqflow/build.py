@@ -23,6 +23,7 @@ from normalis.mixtures.concept_gaussian import ConceptGaussian
 from normalis.mixtures.located_gaussian import LocatedGaussian
 from normalis.nn.layers import conv_subnet
 from normalis.quantize.ema import EMAQuantizer
+from normalis.quantize.memory import ConceptMemory
 
 __all__ = ["PictureShapes", "build_vqflow"]
 
@@ -67,6 +68,10 @@ def build_vqflow(
             levels=levels,
             conditioner=conditioner,
             whitening=_whitening(settings, grids, concepts if prototype else 1),
+            memories=[
+                ConceptMemory(concepts if prototype else 1, settings.memory, c)
+                for c in channels * bool(settings.memory)
+            ],
             flows=[
                 _flow(settings, c, context=context, blocks=n, generator=generator)
                 for c, n in zip(channels, blocks, strict=True)
@@ -76,7 +81,9 @@ def build_vqflow(
                 for c in channels * bool(prototype)
             ],
             fusion=_fusion(settings, channels, context, generator) if settings.fusion else None,
-            scale=LevelScale(concepts if prototype else 1, len(levels)),
+            scale=LevelScale(
+                concepts if prototype else 1, len(levels) * (2 if settings.memory else 1)
+            ),
             form=ScoreForm(
                 size=shapes.size,
                 absolute=settings.absolute_score,
@@ -85,7 +92,6 @@ def build_vqflow(
                 top_share=settings.top_share,
             ),
             per_dimension=settings.per_dimension,
-            data_codes=settings.data_codes,
         )
 
 
@@ -130,6 +136,7 @@ def _conditioner(
         patterns=[_pattern(settings, channels[i], name=f"pattern {i + 1}") for i in levels],
         fusion=_pattern(settings, channels[-1], name="pattern fusion"),
         deepest=channels[-1],
+        from_data=settings.data_codes,
     )
 
 

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -107,6 +108,7 @@ class VQConditioner(AbstractConditioner):
         patterns: One pattern branch per level.
         fusion: The pattern branch of the fusion coupling, over the deepest map.
         deepest: Channels of the deepest map.
+        from_data: The codebooks start from data; otherwise they keep their random start (paper).
     """
 
     def __init__(
@@ -117,9 +119,11 @@ class VQConditioner(AbstractConditioner):
         patterns: list[PatternBranch],
         fusion: PatternBranch,
         deepest: int,
+        from_data: bool = True,
     ) -> None:
         super().__init__()
         self.levels = levels
+        self.from_data = from_data
         dim = fusion.codebook.dim
         self.concept = concept
         self.patterns = nn.ModuleList(patterns)
@@ -146,7 +150,7 @@ class VQConditioner(AbstractConditioner):
             fusion=patterns[-1].condition,
             prototype=concept.prototype[:, :, None, None],
             concept=concept.index,
-            commitment=sum((p.commitment for p in patterns), start=concept.commitment),
+            commitment=torch.stack([concept.commitment, *(p.commitment for p in patterns)]).sum(),
             assignments=(concept.assignment, *(p.assignment for p in patterns)),
         )
 
@@ -157,17 +161,21 @@ class VQConditioner(AbstractConditioner):
     @torch.no_grad()
     def set_concepts(self, averages: Float[Tensor, "n c"], generator: torch.Generator) -> None:
         """Set the concept codes from the global averages of the training pictures."""
-        self.concept.set_from(averages, generator)
+        if self.from_data:
+            self.concept.set_from(averages, generator)
 
     @torch.no_grad()
     def set_patterns(self, batches: Iterable[list[Tensor]], generator: torch.Generator) -> None:
         """Set the pattern codes from some batches."""
-        rows: list[list[Tensor]] = [[] for _ in (*self.patterns, self.fusion)]
+        if not self.from_data:
+            return
+        branches = self._branches()
+        rows: list[list[Tensor]] = [[] for _ in branches]
         for maps in batches:
             prototype = self.concept(maps).prototype
             for kept, (branch, features, semantic) in zip(rows, self._places(maps), strict=True):
                 kept.append(branch.residual(features, prototype, semantic=semantic)[1])
-        for kept, branch in zip(rows, (*self.patterns, self.fusion), strict=True):
+        for kept, branch in zip(rows, branches, strict=True):
             x = torch.cat(kept)
             sample = x[torch.randperm(len(x), generator=generator)[:SEEDING_ROWS].to(x.device)]
             branch.codebook.set_codes_from(sample, generator)
@@ -176,9 +184,12 @@ class VQConditioner(AbstractConditioner):
     def update(self, assignments: tuple[Assignment, ...], generator: torch.Generator) -> None:
         """Move every codebook towards what it was given in a training step."""
         self.concept.update(assignments[0], generator)
-        branches = (*self.patterns, self.fusion)
-        for branch, given in zip(branches, assignments[1:], strict=True):
+        for branch, given in zip(self._branches(), assignments[1:], strict=True):
             branch.codebook.update(given.inputs, given.codes, generator=generator)
+
+    def _branches(self) -> list[PatternBranch]:
+        """One for each level, and the fusion's."""
+        return [*cast("Iterable[PatternBranch]", self.patterns), self.fusion]
 
     def _places(self, maps: list[Tensor]) -> list[tuple[PatternBranch, Tensor, Tensor | None]]:
         """Each pattern branch with its features and what the deepest map says of each place."""
@@ -189,10 +200,7 @@ class VQConditioner(AbstractConditioner):
             for head, level in zip(self.semantic_to_level, levels, strict=True)
         ]
         fused = resize(deepest, levels[coarsest(levels)])
-        return [
-            *zip(self.patterns, levels, semantics, strict=True),
-            (self.fusion, fused, None),
-        ]
+        return list(zip(self._branches(), [*levels, fused], [*semantics, None], strict=True))
 
 
 def coarsest(levels: list[Tensor]) -> int:

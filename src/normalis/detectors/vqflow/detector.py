@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import cast
 
 import torch
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from normalis.detectors.contract import (
@@ -22,10 +24,12 @@ from normalis.flows.transform import AbstractTransform
 from normalis.mixtures.concept_gaussian import ConceptGaussian
 from normalis.mixtures.located_gaussian import LocatedGaussian, LocatedMoments
 from normalis.nn.blur import gaussian_blur
+from normalis.quantize.memory import ConceptMemory
 
 __all__ = ["ScoreForm", "VQFlow"]
 
 PAPER_TOP_SHARE = 0.03  # of the published image score (METHODS §1.7)
+MEMORY_ROWS = 200_000  # features of all pictures together from which a level's memory is made
 SEEDING_BATCHES = 16  # batches from which the pattern codes start
 
 
@@ -55,13 +59,13 @@ class VQFlow(AbstractDetector):
         levels: Which maps of the pyramid get a flow.
         conditioner: Tells the flows what they are conditioned on.
         whitening: One closed-form Gaussian per level; empty for none.
+        memories: One memory of whitened features per level; empty for none.
         flows: One flow per level.
         priors: One concept prior per level; empty for a standard normal.
         fusion: The cross-scale coupling, or None.
         scale: Standardises the levels' energies.
         form: How likelihoods become maps and image scores.
         per_dimension: The loss is in nats per dimension; otherwise in nats per picture (paper).
-        data_codes: The codebooks start from data; otherwise they keep their random start (paper).
 
     References:
         VQ-Flow (METHODS §1).
@@ -73,25 +77,25 @@ class VQFlow(AbstractDetector):
         levels: tuple[int, ...],
         conditioner: AbstractConditioner,
         whitening: list[LocatedGaussian],
+        memories: list[ConceptMemory],
         flows: list[AbstractTransform],
         priors: list[ConceptGaussian],
         fusion: FusionCoupling | None,
         scale: LevelScale,
         form: ScoreForm,
         per_dimension: bool,
-        data_codes: bool,
     ) -> None:
         super().__init__()
         self.levels = levels
         self.conditioner = conditioner
         self.whitening = nn.ModuleList(whitening)
+        self.memories = nn.ModuleList(memories)
         self.flows = nn.ModuleList(flows)
         self.priors = nn.ModuleList(priors)
         self.fusion = fusion
         self.scale = scale
         self.form = form
         self.per_dimension = per_dimension
-        self.data_codes = data_codes
 
     def latents(self, maps: list[Tensor]) -> tuple[list[Tensor], list[Tensor], Condition]:
         """Latents and log-determinants of each level, and the condition they were given."""
@@ -134,7 +138,7 @@ class VQFlow(AbstractDetector):
 
     @torch.no_grad()
     def initialise(self, batches: Callable[[], Iterator[list[Tensor]]], *, seed: int) -> None:
-        """Set what starts from data: concept codes, whitening, pattern codes.
+        """Set what starts from data: concept codes, whitening, memories, pattern codes.
 
         Args:
             batches: Starts a pass over the training pictures' maps.
@@ -142,11 +146,14 @@ class VQFlow(AbstractDetector):
         """
         generator = torch.Generator().manual_seed(seed)
         vq = self.conditioner if isinstance(self.conditioner, VQConditioner) else None
-        if vq and self.data_codes:
-            vq.set_concepts(torch.cat([global_averages(maps) for maps in batches()]), generator)
+        averages = torch.cat([global_averages(maps) for maps in batches()])
+        if vq:
+            vq.set_concepts(averages, generator)
         if len(self.whitening):
             self._set_whitening(batches())
-        if vq and self.data_codes:
+        if len(self.memories):
+            self._set_memories(batches(), len(averages), generator)
+        if vq:
             vq.set_patterns(islice(batches(), SEEDING_BATCHES), generator)
 
     @torch.no_grad()
@@ -158,14 +165,19 @@ class VQFlow(AbstractDetector):
             first.append(torch.stack([e.mean((1, 2)) for e in energies], 1))
             second.append(torch.stack([e.square().mean((1, 2)) for e in energies], 1))
             concepts.append(condition.concept)
-        self.scale.set_from(torch.cat(first), torch.cat(second), torch.cat(concepts))
+        self.scale.set_from(torch.cat(first), torch.cat(second), concept=torch.cat(concepts))
+
+    @torch.no_grad()
+    def concepts(self, maps: list[Tensor]) -> Int[Tensor, " b"]:
+        """The concept of each picture, as `score` names it."""
+        return self.conditioner.concepts(maps)
 
     @torch.no_grad()
     def score(self, maps: list[Tensor]) -> Scores:
         """Map, image score and concept of each picture, a function of that picture alone."""
         if not self.form.absolute:
             paper = self.paper_scores(maps)
-            return Scores(paper.multiplicative, paper.image, self.conditioner.concepts(maps))
+            return Scores(paper.multiplicative, paper.image, self.concepts(maps))
         energies, condition = self._energies(maps)
         standard = [
             upsample(self.scale(energy, level, concept=condition.concept), self.form.size)
@@ -182,22 +194,50 @@ class VQFlow(AbstractDetector):
         return paper_scores(energies, self.form.size, top_share=PAPER_TOP_SHARE)
 
     def _energies(self, maps: list[Tensor]) -> tuple[list[Tensor], Condition]:
-        """Nats per dimension at each position of each level, and the condition."""
+        """Energies at each position, of each level's flow and then memory, and the condition."""
         zs, log_dets, condition = self.latents(maps)
         volumes = [j / z.shape[1] * self.form.log_det for z, j in zip(zs, log_dets, strict=True)]
-        return [
-            z.square().mean(1) / 2 - volume for z, volume in zip(zs, volumes, strict=True)
-        ], condition
+        flow = [z.square().mean(1) / 2 - volume for z, volume in zip(zs, volumes, strict=True)]
+        whitened = self._whitened(maps, condition.concept) if len(self.memories) else []
+        memory = [
+            remember(z, condition.concept)
+            for remember, z in zip(self.memories, whitened, strict=True)
+        ]
+        return [*flow, *memory], condition
+
+    def _whitened(self, maps: list[Tensor], concept: Int[Tensor, " b"]) -> list[Tensor]:
+        """Each level's features as the flow's first step leaves them."""
+        xs = [maps[i].float() for i in self.levels]
+        if not len(self.whitening):
+            return xs
+        return [step(x, concept)[0] for step, x in zip(self.whitening, xs, strict=True)]
+
+    def _set_memories(
+        self, batches: Iterable[list[Tensor]], pictures: int, generator: torch.Generator
+    ) -> None:
+        """Collect whitened features from random places, and set every level's codes."""
+        rows: list[list[Tensor]] = [[] for _ in self.memories]
+        concepts: list[list[Tensor]] = [[] for _ in self.memories]
+        places = max(8, min(128, MEMORY_ROWS // pictures))
+        for maps in batches:
+            concept = self.concepts(maps)
+            for i, z in enumerate(self._whitened(maps, concept)):
+                flat = z.flatten(2).mT
+                some = torch.randperm(flat.shape[1], generator=generator)[:places]
+                kept = flat[:, some.to(z.device)]
+                rows[i].append(kept.flatten(0, 1))
+                concepts[i].append(concept.repeat_interleave(kept.shape[1]))
+        for i, memory in enumerate(cast("Iterable[ConceptMemory]", self.memories)):
+            memory.set_from(torch.cat(rows[i]), torch.cat(concepts[i]), generator)
 
     def _set_whitening(self, batches: Iterable[list[Tensor]]) -> None:
         """Collect the moments of every concept, and set the first step of every level."""
-        moments = [
-            LocatedMoments(len(step.mean), (step.mean.shape[1], *step.mean.shape[2:]))
-            for step in self.whitening
-        ]
+        steps = list(cast("Iterable[LocatedGaussian]", self.whitening))
+        sizes = [step.mean.shape for step in steps]
+        moments = [LocatedMoments(k, (c, h, w)) for k, c, h, w in sizes]
         for maps in batches:
-            concept = self.conditioner.concepts(maps)
+            concept = self.concepts(maps)
             for moment, level in zip(moments, self.levels, strict=True):
                 moment.add(maps[level].float(), concept)
-        for step, moment in zip(self.whitening, moments, strict=True):
+        for step, moment in zip(steps, moments, strict=True):
             step.set_moments(moment)

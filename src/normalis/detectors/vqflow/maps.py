@@ -31,7 +31,11 @@ class LevelScale(nn.Module):
 
     @torch.no_grad()
     def set_from(
-        self, first: Float[Tensor, "n l"], second: Float[Tensor, "n l"], concept: Int[Tensor, " n"]
+        self,
+        first: Float[Tensor, "n l"],
+        second: Float[Tensor, "n l"],
+        *,
+        concept: Int[Tensor, " n"],
     ) -> None:
         """Set from each held-out picture's mean energy and mean squared energy at each level."""
         self._set_rows(slice(None), first, second)

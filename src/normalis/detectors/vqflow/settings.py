@@ -1,5 +1,6 @@
 """The settings of VQ-Flow, each departure from the published form under a name of its own."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,6 +34,8 @@ class VQFlowSettings:
             descriptors together with the flow (paper).
         whitening: [ours] A fixed Gaussian step before each flow: `none` (paper), `global`, or
             `concept`: around the mean of each concept at each place, by each concept's covariance.
+        memory: [ours] Codes of each concept and level whose distance from the whitened features is
+            scored beside the likelihood; 0 for none (paper).
         data_codes: [fix] Codes start from data and dead codes are revived (METHODS §0.3).
         exact_prior: [fix] The prior's scale is bounded and counted (METHODS §1.5).
         per_dimension: [fix] The flow's loss is divided by the number of dimensions (METHODS §1.6).
@@ -56,6 +59,7 @@ class VQFlowSettings:
     position_width: int = 32
     found_concepts: bool = True
     whitening: Literal["none", "global", "concept"] = "concept"
+    memory: int = 512
     data_codes: bool = True
     exact_prior: bool = True
     per_dimension: bool = True
@@ -79,5 +83,6 @@ class VQFlowSettings:
         for name in ("concepts", "prototype", "patterns", "position_width"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"vqflow.{name} is {getattr(self, name)}; at least 1")
-        if self.hidden < 0:
-            raise SettingsError(f"vqflow.hidden is {self.hidden}; 0 or more")
+        for name in ("hidden", "smoothing", "memory"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise SettingsError(f"vqflow.{name} is {getattr(self, name)}; 0 or more")

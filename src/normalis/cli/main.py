@@ -1,0 +1,92 @@
+"""The program `normalis`: its commands, and what a user sees of an error."""
+
+from importlib.metadata import version
+from typing import Annotated, Any, final
+
+import typer
+from typer.core import TyperGroup
+
+from normalis.cli.cache import cache
+from normalis.cli.data import data
+from normalis.cli.demo import demo
+from normalis.cli.evaluate import evaluate
+from normalis.cli.fit import fit
+from normalis.cli.info import info
+from normalis.cli.score import score
+from normalis.errors import NormalisError
+
+__all__ = ["app", "main"]
+
+_DEBUG = "--debug"
+
+
+@final
+class _Program(TyperGroup):
+    """All commands: a user's mistake is one line and exit code 2, an interruption 130."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 (typer's own type)
+        """`--debug` is understood at any place."""
+        debug = [_DEBUG] if _DEBUG in args else []
+        return super().parse_args(ctx, [*debug, *(arg for arg in args if arg != _DEBUG)])
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # `normalis ... | head` is nobody's mistake; typer ends quietly
+            raise
+        except (NormalisError, OSError) as error:
+            if ctx.params["debug"]:
+                raise
+            typer.echo(f"error: {_sentence(error)}", err=True)
+            raise typer.Exit(2) from error
+        except KeyboardInterrupt as error:
+            hint = "; run again with --resume" if ctx.invoked_subcommand == "fit" else ""
+            typer.echo(f"interrupted{hint}", err=True)
+            raise typer.Exit(130) from error
+
+
+app = typer.Typer(
+    cls=_Program,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _command in (fit, score, evaluate, info, cache, demo):
+    app.command()(_command)
+app.add_typer(data, name="data")
+
+
+def main() -> None:
+    """Run the program with the process's arguments."""
+    app(prog_name="normalis")
+
+
+def _show_version(wanted: bool) -> bool:
+    if wanted:
+        typer.echo(f"normalis {version('normalis')}")
+        raise typer.Exit
+    return wanted
+
+
+@app.callback()
+def _program(
+    debug: Annotated[bool, typer.Option(_DEBUG, help="Show the trace of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    """Visual anomaly detection: one model for every product, learned from good pictures only."""
+
+
+def _sentence(error: Exception) -> str:
+    """An error in one line; a foreign one with the file it is about."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+    text = " ".join(str(error).split())
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+if __name__ == "__main__":
+    main()

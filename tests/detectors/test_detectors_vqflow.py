@@ -1,0 +1,323 @@
+"""VQ-Flow: a score is a function of one picture, and the loss is the formula of METHODS §1.6."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from normalis.detectors.contract import AbstractDetector, Losses
+from normalis.detectors.vqflow.build import PictureShapes
+from normalis.detectors.vqflow.condition import PositionConditioner
+from normalis.detectors.vqflow.detector import VQFlow
+from normalis.errors import SettingsError
+from normalis.mixtures.located_gaussian import LocatedGaussian
+from normalis.quantize.ema import EMAQuantizer
+from small_world import FOUR_MAPS, TWO_MAPS, made_detector, made_maps, small_settings
+
+FORMS = {
+    "default": small_settings(),
+    "paper": small_settings(
+        found_concepts=False,
+        whitening="none",
+        data_codes=False,
+        exact_prior=False,
+        per_dimension=False,
+        absolute_score=False,
+        kernel=3,
+        hidden=0,
+    ),
+    "no codes": small_settings(condition="none", whitening="global"),
+    "position": small_settings(condition="position"),
+    "learned": small_settings(found_concepts=False),
+}
+# Every switch turned away from the default, one at a time.
+SWITCHES = {
+    "found_concepts": False,
+    "whitening": "none",
+    "data_codes": False,
+    "exact_prior": False,
+    "per_dimension": False,
+    "absolute_score": False,
+    "score_log_det": not small_settings().score_log_det,
+    "fusion": not small_settings().fusion,
+    "kernel": 3,
+    "hidden": 0,
+    "condition": "position",
+    "levels": (0, 2),
+    "blocks": (1, 2, 3),
+    "smoothing": 0.0,
+}
+
+
+def ready(name: str) -> VQFlow:
+    detector = made_detector(FORMS[name])
+    detector.eval()
+    detector.set_scale([made_maps(12, seed=1)])
+    return detector
+
+
+def rows(maps: list[Tensor], index: list[int]) -> list[Tensor]:
+    return [level[index] for level in maps]
+
+
+def step(
+    detector: AbstractDetector, maps: list[Tensor], optimizer: torch.optim.Optimizer
+) -> Losses:
+    losses = detector.loss(maps)
+    optimizer.zero_grad()
+    losses.total.backward()
+    optimizer.step()
+    detector.update_codebooks(losses, torch.Generator().manual_seed(0))
+    return losses
+
+
+# --- a score is a function of one picture ---
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_score_is_the_same_alone_and_in_any_batch(name: str) -> None:
+    detector, maps = ready(name), made_maps(8, seed=2)
+    together, paper = detector.score(maps), detector.paper_scores(maps)
+    shuffle = [5, 2, 7, 0, 3, 6, 1, 4]
+    mixed, mixed_paper = (
+        detector.score(rows(maps, shuffle)),
+        detector.paper_scores(rows(maps, shuffle)),
+    )
+    for place, i in enumerate(shuffle):
+        alone, alone_paper = detector.score(rows(maps, [i])), detector.paper_scores(rows(maps, [i]))
+        for batch, at in ((together, i), (mixed, place)):
+            assert int(batch.concept[at]) == int(alone.concept[0])
+            torch.testing.assert_close(batch.maps[at], alone.maps[0], rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(batch.image[at], alone.image[0], rtol=1e-4, atol=1e-4)
+        for batch, at in ((paper, i), (mixed_paper, place)):
+            for whole, one in (
+                (batch.additive, alone_paper.additive),
+                (batch.multiplicative, alone_paper.multiplicative),
+                (batch.image, alone_paper.image),
+            ):
+                torch.testing.assert_close(whole[at], one[0], rtol=1e-3, atol=1e-4)
+
+
+def test_a_score_does_not_depend_on_what_was_scored_before() -> None:
+    detector, maps = ready("default"), made_maps(8, seed=2)
+    first = detector.score(rows(maps, [0]))
+    detector.score(maps)
+    again = detector.score(rows(maps, [0]))
+    assert torch.equal(first.maps, again.maps)
+    assert torch.equal(first.image, again.image)
+
+
+def test_a_strange_picture_scores_higher_than_normal_ones_and_there() -> None:
+    detector, maps = ready("default"), made_maps(9, seed=2)
+    for level, (_, h, w) in zip(maps, FOUR_MAPS.maps, strict=True):
+        level[0, :, h // 2 :, w // 2 :] += 6.0
+    scores = detector.score(maps)
+    assert float(scores.image[0]) > float(scores.image[1:].max())
+    assert float(scores.maps[0, 20:, 20:].mean()) > float(scores.maps[0, :12, :12].mean())
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_maps_lie_on_the_prepared_pictures_grid(name: str) -> None:
+    scores = ready(name).score(made_maps(3))
+    assert scores.maps.shape == (3, 32, 32)
+    assert scores.maps.dtype == torch.float32
+    assert scores.maps.isfinite().all()
+    assert scores.image.shape == scores.concept.shape == (3,)
+
+
+# --- the loss ---
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", FORMS)
+def test_the_loss_is_the_formula(name: str) -> None:
+    detector, maps = made_detector(FORMS[name]), made_maps(6, seed=3)
+    detector.eval()
+    losses = detector.loss(maps)
+    zs, log_dets, condition = detector.latents(maps)
+    per_picture = [
+        sum(
+            0.5 * float((z[b] ** 2).sum()) - float(j[b].sum())
+            for z, j in zip(zs, log_dets, strict=True)
+        )
+        for b in range(6)
+    ]
+    dimensions = sum(c * h * w for c, h, w in (FOUR_MAPS.maps[i] for i in detector.levels))
+    expected = sum(per_picture) / 6 / (dimensions if FORMS[name].per_dimension else 1)
+    assert float(losses.flow.detach()) == pytest.approx(expected, rel=1e-4, abs=1e-4)
+    assert torch.equal(losses.commitment, condition.commitment)
+    assert torch.isfinite(losses.total)
+    assert float(losses.total.detach()) == pytest.approx(
+        float(losses.flow.detach()) + float(losses.commitment.detach()), rel=1e-5
+    )
+
+
+def test_the_commitment_is_that_of_every_codebook() -> None:
+    detector, maps = made_detector(), made_maps(6, seed=3)
+    detector.eval()
+    losses = detector.loss(maps)
+    books = [part for part in detector.modules() if isinstance(part, EMAQuantizer)]
+    expected = sum(
+        float((book.codes[a.codes] - a.inputs).square().mean())
+        for book, a in zip(books, losses.assignments, strict=True)
+    )
+    assert float(losses.commitment.detach()) == pytest.approx(expected, rel=1e-4)
+    assert [a.name for a in losses.assignments] == [
+        "concept",
+        "pattern 1",
+        "pattern 2",
+        "pattern 3",
+        "pattern fusion",
+    ]
+
+
+def test_per_dimension_divides_by_the_number_of_dimensions() -> None:
+    maps = made_maps(4, seed=3)
+    whole = made_detector(small_settings(per_dimension=False)).eval().loss(maps)
+    per_dimension = made_detector(small_settings(per_dimension=True)).eval().loss(maps)
+    dimensions = sum(c * h * w for c, h, w in FOUR_MAPS.maps[:3])
+    assert float(whole.flow.detach()) == pytest.approx(
+        dimensions * float(per_dimension.flow.detach()), rel=1e-5
+    )
+    assert torch.equal(whole.commitment, per_dimension.commitment)
+
+
+def test_the_log_determinant_is_that_of_the_whole_map() -> None:
+    """Of all latents of a picture by all its features, by automatic differentiation."""
+    shapes = PictureShapes((8, 8), ((3, 2, 2), (4, 1, 1)))
+    settings = small_settings(condition="none", whitening="global")
+    detector = made_detector(settings, shapes).eval()
+    maps = [level[:1] for level in made_maps(24, shapes)]
+
+    def flat(x: Tensor) -> Tensor:
+        fine, coarse = x.split([12, 4])
+        zs, _, _ = detector.latents([fine.view(1, 3, 2, 2), coarse.view(1, 4, 1, 1)])
+        return torch.cat([z.flatten() for z in zs])
+
+    x = torch.cat([level.flatten() for level in maps])
+    jacobian = torch.autograd.functional.jacobian(flat, x)
+    assert isinstance(jacobian, Tensor)
+    with torch.no_grad():
+        total = sum(float(j.sum()) for j in detector.latents(maps)[1])
+    assert total == pytest.approx(float(torch.linalg.slogdet(jacobian)[1]), abs=1e-3)
+
+
+# --- every switch ---
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_each_switch_builds_and_trains(name: str) -> None:
+    settings = replace(small_settings(), **{name: SWITCHES[name]})
+    assert settings != small_settings(), "the switch differs from the default"
+    detector, maps = made_detector(settings), made_maps(8)
+    optimizer = torch.optim.Adam(detector.parameters(), lr=1e-3)
+    before = {key: value.clone() for key, value in detector.named_parameters()}
+    for _ in range(2):
+        assert torch.isfinite(step(detector, maps, optimizer).total)
+    moved = [
+        key for key, value in detector.named_parameters() if not torch.equal(before[key], value)
+    ]
+    assert moved
+    detector.eval()
+    detector.set_scale([made_maps(9, seed=4)])
+    assert detector.score(maps).maps.isfinite().all()
+
+
+def test_every_parameter_learns() -> None:
+    """None is left without a gradient by the default form."""
+    detector = made_detector()
+    detector.loss(made_maps(8)).total.backward()
+    idle = [
+        name
+        for name, p in detector.named_parameters()
+        if p.grad is None or not p.grad.abs().sum() > 0
+    ]
+    assert idle == []
+
+
+# --- whitening and conditions ---
+
+
+def test_whitening_by_concept_knows_products_and_places() -> None:
+    by_concept = made_detector(small_settings(whitening="concept"))
+    everywhere = made_detector(small_settings(whitening="global"))
+    for detector, concepts, grid in ((by_concept, 3, (8, 8)), (everywhere, 1, (1, 1))):
+        first = detector.whitening[0]
+        assert isinstance(first, LocatedGaussian)
+        assert first.mean.shape == (concepts, 8, *grid)
+    maps = made_maps(30, seed=7)
+    left = {
+        name: detector.whitening[0](maps[0], detector.concepts(maps))[0].view(10, 3, -1).mean(0)
+        for name, detector in (("concept", by_concept), ("global", everywhere))
+    }
+    # What distinguishes a product's place from others is gone in the first form alone.
+    assert float(left["concept"].abs().mean()) < 0.8 * float(left["global"].abs().mean())
+
+
+def test_without_codes_there_is_one_concept_and_nothing_to_update() -> None:
+    detector = made_detector(small_settings(condition="none"))
+    assert isinstance(detector.conditioner, PositionConditioner)
+    assert detector.concepts(made_maps(5)).tolist() == [0] * 5
+    assert detector.loss(made_maps(5)).assignments == ()
+    assert len(detector.priors) == 0
+
+
+def test_the_position_alone_is_the_same_for_every_picture() -> None:
+    detector = made_detector(small_settings(condition="position"))
+    condition = detector.conditioner(made_maps(3))
+    assert condition.levels[0] is not None
+    assert condition.levels[0].shape == (3, 4, 8, 8)
+    assert torch.equal(condition.levels[0][0], condition.levels[0][2])
+
+
+def test_codes_from_data_lie_nearer_than_random_ones() -> None:
+    maps = made_maps(24)
+    from_data, random = (
+        made_detector(small_settings(data_codes=data_codes)).eval().loss(maps)
+        for data_codes in (True, False)
+    )
+    assert float(from_data.commitment.detach()) < 0.5 * float(random.commitment.detach())
+
+
+# --- bad settings ---
+
+
+@pytest.mark.parametrize(
+    ("changes", "shapes", "words"),
+    [
+        ({"levels": (0, 4)}, FOUR_MAPS, "levels"),
+        ({"levels": (-1,)}, FOUR_MAPS, "levels"),
+        ({"blocks": (1, 2)}, FOUR_MAPS, "blocks"),
+        ({"blocks": (2, 5, 8)}, TWO_MAPS, "blocks"),
+    ],
+)
+def test_settings_that_do_not_fit_the_pyramid_are_refused(
+    changes: dict[str, object], shapes: PictureShapes, words: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"vqflow.{words}"):
+        made_detector(small_settings(**changes), shapes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"blocks": ()},
+        {"blocks": (0,)},
+        {"kernel": 2},
+        {"position_width": 6},
+        {"position_width": 0},
+        {"top_share": 0.0},
+        {"top_share": float("nan")},
+        {"smoothing": -1.0},
+        {"smoothing": float("nan")},
+        {"smoothing": float("inf")},
+        {"hidden": -1},
+        {"concepts": 0},
+        {"prototype": 0},
+        {"patterns": 0},
+    ],
+)
+def test_settings_that_cannot_work_are_refused_by_name(changes: dict[str, object]) -> None:
+    with pytest.raises(SettingsError, match=f"vqflow.{next(iter(changes))}"):
+        small_settings(**changes)

@@ -1,0 +1,94 @@
+"""Made results, figures and a scorer without a network."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from normalis.calibration import Calibration, Decision
+from normalis.errors import ImageError
+from normalis.evaluation import Evaluation, Figures
+from normalis.images.decode import Picture, read_picture
+from normalis.images.regions import hot_box, peak
+from normalis.scoring import MapRange, Result, Scorer, Skipped
+
+RANGE = MapRange(low=1.0, high=3.0)
+
+
+def make_picture(height: int = 24, width: int = 32, *, seed: int = 0) -> Picture:
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Picture(pixels, "RGB")
+
+
+def make_result(
+    path: Path = Path("a.png"),
+    *,
+    picture: Picture | None = None,
+    values: np.ndarray | None = None,
+    score: float = 2.5,
+    is_anomaly: bool = False,
+) -> Result:
+    picture = picture or make_picture()
+    if values is None:
+        values = np.full((picture.height, picture.width), RANGE.low, np.float32)
+    return Result(
+        path=path,
+        picture=picture,
+        map=values,
+        score=score,
+        decision=Decision(0.25, is_anomaly, 2.0, 0.1, "global"),
+        concept=3,
+        peak=peak(values),
+        box=hot_box(values, RANGE.high),
+    )
+
+
+def hot_map(height: int = 24, width: int = 32) -> np.ndarray:
+    """Usual but for a block of rows 8..12 and columns 10..16."""
+    values = np.full((height, width), RANGE.low, np.float32)
+    values[8:12, 10:16] = 5.0
+    return values
+
+
+def figures(value: float | None = 0.5) -> Figures:
+    return Figures(10, 4, value, value, value, value, value, value)
+
+
+def evaluation(*names: str, value: float | None = 0.5, protocol: str = "honest") -> Evaluation:
+    rows = tuple((name, figures(value)) for name in names)
+    return Evaluation(rows, figures(value), figures(value), protocol)
+
+
+class BrightnessScorer(Scorer):
+    """Calls a picture a defect when it is bright; the whole chain but for the network."""
+
+    def __init__(self) -> None:
+        self.calibration = Calibration(0.1, tuple(float(i) for i in range(0, 128, 4)))
+        self.map_range = MapRange(low=100.0, high=150.0)
+
+    def score(
+        self,
+        paths: Iterable[Path | str],
+        *,
+        far: float | None = None,
+        strict: bool = False,
+        paper: bool = False,
+    ) -> Iterator[Result | Skipped]:
+        for path in map(Path, paths):
+            try:
+                picture = read_picture(path)
+            except ImageError as error:
+                yield Skipped(path, str(error))
+                continue
+            values = picture.pixels.mean(axis=2).astype(np.float32)
+            score = float(values.mean())
+            decision = self.calibration.decide(score, far=far)
+            box = hot_box(values, self.map_range.high)
+            yield Result(path, picture, values, score, decision, 0, peak(values), box)
+
+
+def save_grey(path: Path, level: int, *, height: int = 24, width: int = 32) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (width, height), (level, level, level)).save(path)
+    return path

@@ -1,0 +1,163 @@
+"""Tables of answers: complete when they bear their names, and absent otherwise."""
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from report_samples import RANGE, hot_map, make_result
+
+from normalis.report.answers import AnswerWriter
+from normalis.scoring import Skipped
+
+COLUMNS = [
+    *("path", "score", "p_value", "decision", "far_promised", "threshold", "concept", "group"),
+    *("peak_row", "peak_col", "peak_value", "box_x0", "box_y0", "box_x1", "box_y1"),
+    *("overlay", "raw_map", "reason"),
+]
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with (out / "answers.csv").open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def lines(out: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (out / "answers.jsonl").read_text().splitlines()]
+
+
+def files(out: Path) -> set[str]:
+    return {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+
+
+def writer(tmp_path: Path) -> AnswerWriter:
+    return AnswerWriter(tmp_path / "out", root=tmp_path, map_range=RANGE)
+
+
+def test_a_row_says_everything(tmp_path: Path) -> None:
+    result = make_result(tmp_path / "b" / "a.png", values=hot_map(), is_anomaly=True)
+    with writer(tmp_path) as answers:
+        answers.add(result)
+    expected: dict[str, object] = {
+        "path": str(tmp_path / "b" / "a.png"),
+        "score": 2.5,
+        "p_value": 0.25,
+        "decision": "defect",
+        "far_promised": 0.1,
+        "threshold": 2.0,
+        "concept": 3,
+        "group": "global",
+        "peak_row": 8,
+        "peak_col": 10,
+        "peak_value": 5.0,
+        "box_x0": 10,
+        "box_y0": 8,
+        "box_x1": 16,
+        "box_y1": 12,
+        "overlay": "overlays/b/a.png.png",
+        "raw_map": None,
+        "reason": None,
+    }
+    assert lines(tmp_path / "out") == [expected]
+    assert list(rows(tmp_path / "out")[0]) == COLUMNS
+    assert rows(tmp_path / "out")[0] == {
+        name: "" if value is None else str(value) for name, value in expected.items()
+    }
+    with Image.open(tmp_path / "out" / "overlays/b/a.png.png") as image:
+        assert image.size == (32, 24)
+
+
+def test_a_picture_without_a_mark_has_no_box(tmp_path: Path) -> None:
+    with writer(tmp_path) as answers:
+        answer = answers.add(make_result(tmp_path / "a.png"))
+    assert (answer.decision, answer.box_x0, answer.box_y1) == ("good", None, None)
+
+
+def test_a_skipped_picture_has_its_reason(tmp_path: Path) -> None:
+    with writer(tmp_path) as answers:
+        answers.add(Skipped(tmp_path / "a.png", "a.png: cut short, or\ndamaged"))
+        answers.add(make_result(tmp_path / "b.png"))
+    first, second = rows(tmp_path / "out")
+    assert (first["decision"], first["reason"]) == ("skipped", "a.png: cut short, or\ndamaged")
+    assert first["score"] == first["overlay"] == ""
+    assert second["reason"] == ""
+    assert [line["decision"] for line in lines(tmp_path / "out")] == ["skipped", "good"]
+
+
+def test_tables_are_named_when_they_are_whole(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with writer(tmp_path) as answers:
+        answers.add(Skipped(tmp_path / "a.png", "damaged"))
+        assert files(out) == {"answers.csv.partial", "answers.jsonl.partial"}
+        assert "damaged" in (out / "answers.jsonl.partial").read_text()
+    assert files(out) == {"answers.csv", "answers.jsonl"}
+
+
+def test_a_new_run_begins_by_taking_the_old_tables_away(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with writer(tmp_path) as answers:
+        answers.add(Skipped(tmp_path / "a.png", "damaged"))
+    (out / "notes.txt").write_text("the user's own")
+    with writer(tmp_path):
+        assert files(out) == {"answers.csv.partial", "answers.jsonl.partial", "notes.txt"}
+    assert lines(out) == []
+
+
+def test_a_failed_run_leaves_no_table(tmp_path: Path) -> None:
+    with writer(tmp_path):
+        pass
+    with pytest.raises(ValueError, match="subpath"), writer(tmp_path) as answers:
+        answers.add(make_result(Path("/elsewhere/a.png")))
+    assert files(tmp_path / "out") == set()
+
+
+def test_no_two_pictures_share_a_file(tmp_path: Path) -> None:
+    names = ["a.png", "a.jpg", "b/a.png", "c/a.png", "x" * 240 + "1.png", "x" * 240 + "2.png"]
+    with writer(tmp_path) as answers:
+        found = [answers.add(make_result(tmp_path / name)).overlay for name in names]
+    assert len(set(found)) == len(names)
+    assert files(tmp_path / "out") == {*map(str, found), "answers.csv", "answers.jsonl"}
+
+
+def test_nothing_is_written_outside_the_folder(tmp_path: Path) -> None:
+    inside = AnswerWriter(tmp_path / "out", root=tmp_path / "root", map_range=RANGE)
+    with pytest.raises(ValueError, match="subpath"), inside as answers:
+        answers.add(make_result(tmp_path / "root" / ".." / "a.png"))
+    assert files(tmp_path) == set()
+
+
+def test_a_name_that_is_not_text_keeps_its_bytes(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.png")
+    with writer(tmp_path) as answers:
+        answers.add(make_result(path))
+    assert rows(tmp_path / "out")[0]["path"] == lines(tmp_path / "out")[0]["path"] == str(path)
+
+
+def test_without_heat_maps_only_the_tables_are_written(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with AnswerWriter(out, root=tmp_path, map_range=RANGE, overlays=False) as answers:
+        assert answers.add(make_result(tmp_path / "a.png")).overlay is None
+    assert files(out) == {"answers.csv", "answers.jsonl"}
+
+
+def test_raw_maps_are_exact_as_npy(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with AnswerWriter(out, root=tmp_path, map_range=RANGE, raw="npy") as answers:
+        answer = answers.add(make_result(tmp_path / "b" / "a.png", values=hot_map()))
+    assert answer.raw_map == "maps/b/a.png.npy"
+    assert np.array_equal(np.load(out / answer.raw_map), hot_map())
+
+
+def test_raw_maps_share_one_range_as_tiff(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with AnswerWriter(out, root=tmp_path, map_range=RANGE, raw="tiff") as answers:
+        answer = answers.add(make_result(tmp_path / "a.png", values=hot_map()))
+    with tifffile.TiffFile(out / str(answer.raw_map)) as file:
+        stored, description = file.asarray(), json.loads(file.pages[0].description)  # pyright: ignore[reportAttributeAccessIssue]
+    assert description == {"low": -1.0, "high": 15.0}
+    back = stored / 65535 * 16.0 - 1.0
+    assert np.abs(back - hot_map()).max() < 16.0 / 65535

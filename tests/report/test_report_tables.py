@@ -1,0 +1,54 @@
+"""Figures as text and Markdown."""
+
+from report_samples import evaluation
+
+from normalis.report.tables import as_markdown, as_text, figure_table
+
+HONEST = evaluation("bottle", "pill", value=0.98765, protocol="honest score; at 256 pixels")
+PAPER = evaluation("bottle", "pill", value=None, protocol="paper score; at 256 pixels")
+TABLE = figure_table(HONEST, PAPER)
+
+
+def test_each_class_has_both_scores_then_the_mean_then_all_mixed() -> None:
+    assert [row[:2] for row in TABLE.rows] == [
+        (name, score)
+        for name in ("bottle", "pill", "mean", "all mixed")
+        for score in ("honest", "paper")
+    ]
+
+
+def test_figures_are_percentages_and_what_is_not_defined_is_said() -> None:
+    assert TABLE.rows[0] == ("bottle", "honest", "10", "4", *["98.8"] * 6)
+    assert TABLE.rows[1] == ("bottle", "paper", "10", "4", *["n/a"] * 6)
+
+
+def test_text_fits_a_terminal_and_its_columns_are_aligned() -> None:
+    upper, lower, rule, *rest = as_text(TABLE).splitlines()
+    rows = rest[: len(TABLE.rows)]
+    assert len(rule) <= 80
+    assert {len(line) for line in (lower, rule, *rows)} == {len(rule)}
+    assert upper.split() == ["image", "pixel"]
+    assert lower.split() == [
+        *("class", "score", "pictures", "defects"),
+        *("AUROC", "AP", "F1-max", "AUROC", "AP", "AUPRO"),
+    ]
+    end = lower.index("AUROC") + len("AUROC")
+    assert upper[:end].endswith("image")
+    assert rows[0][:end].endswith(" 98.8")
+
+
+def test_the_protocols_stand_below() -> None:
+    for text in (as_text(TABLE), as_markdown(TABLE)):
+        assert text.splitlines()[-3:] == [
+            "",
+            "honest score; at 256 pixels.",
+            "paper score; at 256 pixels.",
+        ]
+
+
+def test_markdown_has_as_many_cells_in_every_line() -> None:
+    odd = figure_table(evaluation("a|b"), evaluation("a|b"))
+    lines = [line for line in as_markdown(odd).splitlines() if line.startswith("|")]
+    assert len(lines) == 2 + len(odd.rows)
+    assert {line.replace("\\|", "").count("|") for line in lines} == {len(odd.columns) + 1}
+    assert lines[2].startswith("| a\\|b | honest |")
