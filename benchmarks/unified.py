@@ -120,7 +120,10 @@ def _run(data: Path, recipe: Recipe, cache: Path | None) -> dict[str, Any]:
     return {
         "preset": recipe.preset,
         "seed": recipe.training.seed,
-        "recipe": {**recipe.to_tree(), "backbone": {**recipe.to_tree()["backbone"], "weights": None}},
+        "recipe": {
+            **recipe.to_tree(),
+            "backbone": {**recipe.to_tree()["backbone"], "weights": None},
+        },
         "honest": _rows(pair.honest),
         "paper": _rows(pair.paper),
         "concept_pictures": summary.concept_pictures,
@@ -131,6 +134,12 @@ def _run(data: Path, recipe: Recipe, cache: Path | None) -> dict[str, Any]:
         "fit_seconds": summary.seconds,
         "promise": summary.promise,
     }
+
+
+def _without_paths(recipe: Recipe) -> dict[str, Any]:
+    tree = recipe.to_tree()
+    tree["backbone"]["weights"] = None
+    return tree
 
 
 def _rows(evaluation: Evaluation) -> dict[str, Any]:
@@ -171,9 +180,14 @@ def _table(runs: list[dict[str, Any]], name: str) -> str:
         shown = [f"{pair[0]:.1f} / {pair[1]:.1f}" if pair else "–" for pair in other]
         lines.append(f"| {row} | {' | '.join([*cells, *shown])} |")
     kept = [row for row in categories if row not in APART]
-    means = [_cell([_mean_row(run[kind], kept) for run in chosen]) for kind in ("honest", "paper")]
-    lines.append(f"| **mean without {', '.join(APART)}** | {' | '.join(means)} | – | – |")
-    masked = [_cell([_mean_row(run[kind], categories) for run in chosen]) for kind in ("honest", "paper")]
+    for title, rows in (f"mean without {', '.join(APART)}", kept), ("mean of all", categories):
+        cells = [
+            _cell([_mean_row(run[kind], rows) for run in chosen]) for kind in ("honest", "paper")
+        ]
+        lines.append(f"| **{title}** | {' | '.join(cells)} | – | – |")
+    masked = [
+        _cell([_mean_row(run[kind], categories) for run in chosen]) for kind in ("honest", "paper")
+    ]
     lines.append(f"| **mean of all** | {' | '.join(masked)} | – | – |")
     return "\n".join(lines)
 

@@ -70,7 +70,7 @@ class Listener:
 def small_settings(**changes: Any) -> VQFlowSettings:
     """The defaults at widths that train in no time."""
     small = VQFlowSettings(
-        blocks=(2,), hidden=8, concepts=4, prototype=8, patterns=16, position_width=4
+        blocks=(2,), hidden=8, concepts=4, prototype=8, patterns=16, position_width=4, memory=8
     )
     return replace(small, **changes)
 

@@ -47,6 +47,7 @@ SWITCHES = {
     "levels": (0, 2),
     "blocks": (1, 2, 3),
     "smoothing": 0.0,
+    "memory": 0,
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from normalis.detectors.contract import Assignment, Losses
+from normalis.errors import SettingsError
 from normalis.progress import Silent
 from normalis.training import Tally, TrainingData, TrainingSettings, record_from, train, write_log
 from small_world import made_detector, made_table, small_settings
@@ -86,7 +87,5 @@ def test_training_logs_every_codebook_and_the_purity(tmp_path: Path, *, found: b
     ],
 )
 def test_settings_that_cannot_work_are_refused_by_name(changes: dict[str, float]) -> None:
-    from normalis.errors import SettingsError
-
     with pytest.raises(SettingsError, match=f"training.{next(iter(changes))}"):
         TrainingSettings(**changes)  # pyright: ignore[reportArgumentType]

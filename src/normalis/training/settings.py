@@ -30,7 +30,7 @@ class TrainingSettings:
     """
 
     epochs: int = 3
-    least_steps: int = 200
+    least_steps: int = 150
     batch_size: int = 16
     optimizer: Literal["adamw", "adam"] = "adamw"
     learning_rate: float = 1e-3

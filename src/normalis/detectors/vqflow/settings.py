@@ -49,7 +49,7 @@ class VQFlowSettings:
 
     levels: tuple[int, ...] = ()
     blocks: tuple[int, ...] = (4,)
-    hidden: int = 192
+    hidden: int = 128
     kernel: int = 1
     fusion: bool = True
     condition: Literal["vq", "position", "none"] = "vq"
