@@ -156,6 +156,18 @@ def test_pooling_is_that_of_the_paper(weights_of: WeightsOf) -> None:
         assert torch.equal(level, wanted)
 
 
+def test_a_transformer_is_never_pooled(weights_of: WeightsOf) -> None:
+    weights = weights_of("test_vit")
+    plain, asked = (
+        build_pyramid(
+            BackboneSettings(name="test_vit", weights=weights, groups=((1, 2), (3, 5)), pool=pool)
+        )
+        for pool in (False, True)
+    )
+    assert asked.strides == plain.strides
+    assert asked.fingerprint == plain.fingerprint
+
+
 def test_the_fingerprint_follows_all_that_changes_the_features(
     weights_of: WeightsOf, tmp_path: Path
 ) -> None:

@@ -1,7 +1,7 @@
 """A tiny pyramid without a network, and tiny pictures."""
 
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -12,9 +12,11 @@ from torch.nn.functional import avg_pool2d
 
 from normalis.backbones.pyramid import AbstractPyramid
 from normalis.datasets.sample import Sample
-from normalis.images.prepare import Preparation
+from normalis.features.extract import FeatureTable, extract_features
+from normalis.images.decode import read_picture
+from normalis.images.prepare import Preparation, prepare
 
-__all__ = ["SMALL", "FakePyramid", "sample_of", "write_pictures"]
+__all__ = ["SMALL", "FakePyramid", "assert_right", "extracted", "sample_of", "write_pictures"]
 
 SMALL = Preparation(height=16, width=16)
 
@@ -59,3 +61,18 @@ def write_pictures(folder: Path, count: int) -> list[Sample]:
         Image.fromarray(random.integers(1, 255, (20, 24, 3), dtype=np.uint8)).save(path)
         samples.append(sample_of(path))
     return samples
+
+
+def extracted(
+    samples: Any, cache: Path, *, pyramid: FakePyramid | None = None, **values: Any
+) -> FeatureTable:
+    pyramid = pyramid or FakePyramid()
+    return extract_features(samples, pyramid=pyramid, preparation=SMALL, cache=cache, **values)
+
+
+def assert_right(table: FeatureTable) -> None:
+    """Compare each stored map with the block means of the picture itself."""
+    for index, sample in enumerate(table.samples):
+        pixels = torch.from_numpy(prepare(read_picture(sample.path), SMALL).pixels)[None]
+        for level, stride in zip(table.batch([index]), (4, 8), strict=True):
+            torch.testing.assert_close(level, avg_pool2d(pixels, stride), rtol=1e-3, atol=1e-3)

@@ -1,11 +1,7 @@
 """Extraction: each picture once, in order, with broken ones counted and memory bounded."""
 
 import hashlib
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,49 +9,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from features_samples import SMALL, FakePyramid, sample_of, write_pictures
-from torch.nn.functional import avg_pool2d
+from features_samples import (
+    SMALL,
+    FakePyramid,
+    assert_right,
+    extracted,
+    sample_of,
+    write_pictures,
+)
 
 from normalis.backbones.build import build_pyramid
 from normalis.backbones.settings import BackboneSettings
 from normalis.errors import ImageError, SettingsError, StoreError
 from normalis.features import extract as extract_module
-from normalis.features.extract import FeatureTable, extract_features
+from normalis.features.extract import extract_features
 from normalis.images.decode import Picture, read_picture
 from normalis.images.prepare import Preparation, prepare
-
-RUN = """
-import sys
-from pathlib import Path
-from features_samples import SMALL, FakePyramid, sample_of
-from normalis.features.extract import extract_features
-samples = [sample_of(path) for path in sorted(Path(sys.argv[1]).glob("*.png"))]
-print("ready", flush=True)
-extract_features(
-    samples, pyramid=FakePyramid(), preparation=SMALL, cache=Path(sys.argv[2]), batch_size=1
-)
-"""
-
-
-def start_run(pictures: Path, cache: Path) -> subprocess.Popen[str]:
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
-    command = [sys.executable, "-c", RUN, str(pictures), str(cache)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-
-
-def extracted(
-    samples: Any, cache: Path, *, pyramid: FakePyramid | None = None, **values: Any
-) -> FeatureTable:
-    pyramid = pyramid or FakePyramid()
-    return extract_features(samples, pyramid=pyramid, preparation=SMALL, cache=cache, **values)
-
-
-def assert_right(table: FeatureTable) -> None:
-    """Compare each stored map with the block means of the picture itself."""
-    for index, sample in enumerate(table.samples):
-        pixels = torch.from_numpy(prepare(read_picture(sample.path), SMALL).pixels)[None]
-        for level, stride in zip(table.batch([index]), (4, 8), strict=True):
-            torch.testing.assert_close(level, avg_pool2d(pixels, stride), rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 8, 100])
@@ -248,38 +217,6 @@ def test_a_disk_that_fills_up_stops_the_run_and_keeps_what_is_whole(
     pyramid = FakePyramid()
     assert_right(extracted(samples, tmp_path / "cache", pyramid=pyramid))
     assert pyramid.batches == [2]
-
-
-def test_a_killed_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    samples = write_pictures(tmp_path / "in", 200)
-    run = start_run(tmp_path / "in", tmp_path / "cache")
-    assert run.stdout is not None
-    with run.stdout:
-        run.stdout.readline()
-        while not list((tmp_path / "cache").rglob("*.npy")):
-            assert run.poll() is None
-            time.sleep(0.005)
-        os.kill(run.pid, signal.SIGKILL)
-        run.wait()
-    stored = len(list((tmp_path / "cache").rglob("*.npy")))
-    pyramid = FakePyramid()
-    table = extracted(samples, tmp_path / "cache", pyramid=pyramid)
-    assert sum(pyramid.batches) == 200 - stored
-    assert_right(table)
-
-
-def test_two_processes_may_extract_the_same_pictures(tmp_path: Path) -> None:
-    samples = write_pictures(tmp_path / "in", 60)
-    other = start_run(tmp_path / "in", tmp_path / "cache")
-    assert other.stdout is not None
-    other.stdout.readline()
-    assert_right(extracted(samples, tmp_path / "cache", batch_size=1))
-    other.communicate()
-    assert other.returncode == 0
-    pyramid = FakePyramid()
-    assert_right(extracted(samples, tmp_path / "cache", pyramid=pyramid))
-    assert not pyramid.batches
-    assert not list((tmp_path / "cache").rglob(".partial-*"))
 
 
 def test_the_default_cache_is_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ def without_time(records: tuple[EpochRecord, ...]) -> list[EpochRecord]:
 
 @torch.no_grad()
 def held_out_loss(detector: VQFlow, data: TrainingData) -> float:
-    rows = [batches(data.table, [row], 1, device=CPU) for row in data.validation]
+    rows = [batches(data.table, [row], size=1, device=CPU) for row in data.validation]
     return sum(float(detector.loss(next(maps)).flow) for maps in rows) / len(rows)
 
 

@@ -145,7 +145,7 @@ def reader(
     table: FeatureTable, rows: Sequence[int], *, device: torch.device
 ) -> Iterator[list[Tensor]]:
     """The maps of these rows, a few pictures at a time."""
-    return batches(table, rows, READING, device=device)
+    return batches(table, rows, size=READING, device=device)
 
 
 def _distinct(table: FeatureTable, observer: Observer) -> FeatureTable:

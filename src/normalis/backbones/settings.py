@@ -22,7 +22,8 @@ class BackboneSettings:
             ``out_indices``; ``()`` takes the last four.
         groups: for a plain vision transformer, the first and last block (counted from 1, both
             included) whose mean is one map.
-        pool: average pooling 3x3, stride 2, padding 1 on all maps but the last (METHODS 1.1).
+        pool: average pooling 3x3, stride 2, padding 1 on all maps but the last (METHODS 1.1);
+            convolutional networks only.
         download: allow the weights to be fetched from the hub where the cache lacks them.
 
     Raises:

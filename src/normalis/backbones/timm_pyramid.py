@@ -27,7 +27,8 @@ class TimmPyramid(AbstractPyramid):
         network: pruned, with its weights in.
         anatomy: what the network is.
         levels: for each map, the stages or blocks (from 0) that are averaged.
-        pool: average pooling 3x3, stride 2, padding 1 on all maps but the last (METHODS 1.1).
+        pool: average pooling 3x3, stride 2, padding 1 on all maps but the last (METHODS 1.1); a
+            plain transformer's maps are of one stride already, and stay as they are.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class TimmPyramid(AbstractPyramid):
         pool: bool,
     ) -> None:
         super().__init__()
+        pool = pool and not anatomy.is_plain_transformer
         self.network = network.float().requires_grad_(requires_grad=False)
         self.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.name = anatomy.name

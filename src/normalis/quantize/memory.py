@@ -27,13 +27,13 @@ class ConceptMemory(nn.Module):
 
     codes: Tensor
 
-    def __init__(self, concepts: int, codes: int, channels: int) -> None:
+    def __init__(self, concepts: int, *, codes: int, channels: int) -> None:
         super().__init__()
         self.register_buffer("codes", torch.zeros(concepts, codes, channels))
 
     @torch.no_grad()
     def set_from(
-        self, z: Float[Tensor, "n c"], concept: Int[Tensor, " n"], generator: torch.Generator
+        self, z: Float[Tensor, "n c"], concept: Int[Tensor, " n"], *, generator: torch.Generator
     ) -> None:
         """Take each concept's k-means centres; a concept without features has those of all."""
         for k in range(len(self.codes)):

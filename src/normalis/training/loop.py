@@ -40,7 +40,7 @@ class TrainingData:
 
 
 def batches(
-    table: FeatureTable, rows: Sequence[int], size: int, *, device: torch.device
+    table: FeatureTable, rows: Sequence[int], *, size: int, device: torch.device
 ) -> Iterator[list[Tensor]]:
     """The maps of these rows, `size` pictures at a time, on the device."""
     for start in range(0, len(rows), size):
@@ -218,7 +218,7 @@ class _Run:
             return None
         self.detector.eval()
         total = 0.0
-        for maps in batches(self.data.table, self.data.validation, 16, device=self.device):
+        for maps in batches(self.data.table, self.data.validation, size=16, device=self.device):
             total += float(self.detector.loss(maps).flow) * len(maps[0])
         return total / len(self.data.validation)
 

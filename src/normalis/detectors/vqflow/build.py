@@ -69,7 +69,7 @@ def build_vqflow(
             conditioner=conditioner,
             whitening=_whitening(settings, grids, concepts if prototype else 1),
             memories=[
-                ConceptMemory(concepts if prototype else 1, settings.memory, c)
+                ConceptMemory(concepts if prototype else 1, codes=settings.memory, channels=c)
                 for c in channels * bool(settings.memory)
             ],
             flows=[

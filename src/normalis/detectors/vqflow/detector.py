@@ -228,7 +228,7 @@ class VQFlow(AbstractDetector):
                 rows[i].append(kept.flatten(0, 1))
                 concepts[i].append(concept.repeat_interleave(kept.shape[1]))
         for i, memory in enumerate(cast("Iterable[ConceptMemory]", self.memories)):
-            memory.set_from(torch.cat(rows[i]), torch.cat(concepts[i]), generator)
+            memory.set_from(torch.cat(rows[i]), torch.cat(concepts[i]), generator=generator)
 
     def _set_whitening(self, batches: Iterable[list[Tensor]]) -> None:
         """Collect the moments of every concept, and set the first step of every level."""
