@@ -36,6 +36,7 @@ def main() -> None:
         trained = json.loads((model / "manifest.json").read_text(encoding="utf-8"))["pictures"]
     result = {
         "data": options.data.name,
+        "settings": options.set,
         "fit": {**fit, "pictures": trained},
         "score": {**score, "pictures": scored},
     }

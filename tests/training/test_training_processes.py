@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from normalis.progress import Silent
+from normalis.quantize.ema import EMAQuantizer
 from normalis.training import TrainingData, TrainingSettings, joined_processes, train
 from small_world import made_detector, made_table, small_settings
 from two_processes import run_on_two
@@ -33,6 +34,9 @@ def trained(rank: int, folder: Path, *, found: bool) -> dict[str, Tensor]:
     table = made_table(folder / f"features-{rank}", 24)
     categories = tuple(sample.category for sample in table.samples)
     detector = made_detector(small_settings(found_concepts=found, patterns=40, whitening="none"))
+    for part in detector.modules():
+        if isinstance(part, EMAQuantizer):  # so that codes die, and are redrawn, within a few steps
+            part.decay, part.revive_below = 0.5, 0.5
     records = train(
         detector,
         TrainingData(table, tuple(range(20)), tuple(range(20, 24)), categories),
