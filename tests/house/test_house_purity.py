@@ -10,7 +10,7 @@ from source_tree import modules
 OPTIONAL = frozenset(
     {"FrEIA", "beartype", "hypothesis", "pytest", "sklearn", "vector_quantize_pytorch", "zuko"}
     | {"fastapi", "nibabel", "onnx", "onnxruntime", "openvino", "pydicom", "ray", "uvicorn"}
-    | {"pyarrow", "tensorboard"}
+    | {"pyarrow"}
 )
 
 # Installed, but slow to import: whoever needs one imports it in the function that uses it.

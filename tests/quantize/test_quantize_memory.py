@@ -10,7 +10,7 @@ from normalis.quantize.memory import ConceptMemory
 
 def filled(concepts: int, *, codes: int = 5, channels: int = 3) -> ConceptMemory:
     generator = torch.Generator().manual_seed(0)
-    memory = ConceptMemory(concepts, codes, channels)
+    memory = ConceptMemory(concepts, codes=codes, channels=channels)
     memory.codes.copy_(torch.randn(memory.codes.shape, generator=generator))
     return memory
 
@@ -48,8 +48,8 @@ def test_each_concept_remembers_its_own() -> None:
     concept = torch.arange(2).repeat_interleave(200)
     which = torch.randint(2, (400,), generator=generator)
     z = centres[concept, which] + 0.01 * torch.randn(400, 2, generator=generator)
-    memory = ConceptMemory(2, 2, 2)
-    memory.set_from(z, concept, generator)
+    memory = ConceptMemory(2, codes=2, channels=2)
+    memory.set_from(z, concept, generator=generator)
     for k in range(2):
         found = memory.codes[k][memory.codes[k][:, 0].argsort()]
         torch.testing.assert_close(found, centres[k], atol=0.02, rtol=0)
@@ -58,8 +58,8 @@ def test_each_concept_remembers_its_own() -> None:
 def test_a_concept_without_features_has_those_of_all() -> None:
     generator = torch.Generator().manual_seed(3)
     z = torch.randn(50, 2, generator=generator)
-    memory = ConceptMemory(2, 1, 2)
-    memory.set_from(z, torch.zeros(50, dtype=torch.long), generator)
+    memory = ConceptMemory(2, codes=1, channels=2)
+    memory.set_from(z, torch.zeros(50, dtype=torch.long), generator=generator)
     torch.testing.assert_close(memory.codes[1, 0], z.mean(0), atol=1e-4, rtol=0)
 
 
