@@ -185,10 +185,6 @@ def _table(runs: list[dict[str, Any]], name: str) -> str:
             _cell([_mean_row(run[kind], rows) for run in chosen]) for kind in ("honest", "paper")
         ]
         lines.append(f"| **{title}** | {' | '.join(cells)} | – | – |")
-    masked = [
-        _cell([_mean_row(run[kind], categories) for run in chosen]) for kind in ("honest", "paper")
-    ]
-    lines.append(f"| **mean of all** | {' | '.join(masked)} | – | – |")
     return "\n".join(lines)
 
 
