@@ -1,4 +1,12 @@
-"""Shape and type checks are on for the whole package, from before its first import."""
+"""Shape and type checks are on for the whole package, from before its first import.
+
+One thread for each process: tiny tensors gain nothing from two, and only runs with equal numbers
+of threads give equal bits.
+"""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, and for child processes
 
 from jaxtyping import install_import_hook
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from normalis.api import FitOptions, FitSummary, fit
+from normalis.bundle.manifest import file_digest
 from normalis.errors import NormalisError
 from normalis.recipes import Recipe
 from small_world import Listener, small_recipe, write_pictures, write_weights
@@ -43,8 +44,9 @@ class World:
         )
 
 
-def files(model: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in model.iterdir()}
+def files(model: Path) -> dict[str, str]:
+    """The sha256 of every file: short, so that a failure can be printed."""
+    return {path.name: file_digest(path) for path in model.iterdir()}
 
 
 def refused(world: World, out: Path, *words: str, **given: Any) -> None:
