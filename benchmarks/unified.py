@@ -120,10 +120,7 @@ def _run(data: Path, recipe: Recipe, cache: Path | None) -> dict[str, Any]:
     return {
         "preset": recipe.preset,
         "seed": recipe.training.seed,
-        "recipe": {
-            **recipe.to_tree(),
-            "backbone": {**recipe.to_tree()["backbone"], "weights": None},
-        },
+        "recipe": _without_paths(recipe),
         "honest": _rows(pair.honest),
         "paper": _rows(pair.paper),
         "concept_pictures": summary.concept_pictures,
