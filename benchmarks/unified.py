@@ -156,7 +156,7 @@ def _heading(options: argparse.Namespace) -> str:
         f"One model for all categories of `{options.data.name}`, no labels; image / pixel AUROC in "
         f"per cent, mean and standard deviation over seeds {options.seeds}. Honest: best epoch by "
         "held-out normal likelihood, absolute scores; paper: the published scores, relative to "
-        "each picture's own maximum, of the same models. Toothbrush, where it is there, is tested on "
+        "each picture's own maximum, of the same models. Toothbrush, if there, is tested on "
         "every fifth of its training pictures as normal ones; n/a: no masks. Settings: "
         f"{settings or 'the preset as it is'}."
     )
