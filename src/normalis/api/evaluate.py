@@ -10,7 +10,8 @@ from jaxtyping import Bool
 from normalis.datasets.layouts import open_dataset
 from normalis.datasets.sample import Sample
 from normalis.errors import DatasetError, ImageError
-from normalis.evaluation import Evaluation, Evaluator, Figures, ImageResult
+from normalis.evaluation.evaluator import Evaluator
+from normalis.evaluation.figures import Evaluation, Figures, ImageResult
 from normalis.images.decode import read_mask
 from normalis.progress import Observer, Silent
 from normalis.scoring import Result, Scorer, Skipped

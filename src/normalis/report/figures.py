@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from normalis.evaluation import Evaluation, ImageResult
+from normalis.evaluation.figures import Evaluation, ImageResult
 from normalis.images.write import replacing
 
 __all__ = ["FIGURES_FORMAT", "write_figures"]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from normalis.evaluation import Evaluation, Figures, percent
+from normalis.evaluation.figures import Evaluation, Figures, percent
 
 __all__ = ["Table", "as_markdown", "as_text", "figure_table"]
 

@@ -25,80 +25,15 @@ from jaxtyping import Bool, Float, Float32
 from torch.nn import functional
 
 from normalis.errors import DatasetError
+from normalis.evaluation.figures import Evaluation, Figures, ImageResult
 from normalis.metrics.curve import ranking_curve
 from normalis.metrics.overlap import region_weights
 
-__all__ = ["PIXEL_BUDGET", "Evaluation", "Evaluator", "Figures", "ImageResult", "percent"]
+__all__ = ["PIXEL_BUDGET", "Evaluator"]
 
 PIXEL_BUDGET = 2**28
 
-
-@dataclass(frozen=True)
-class ImageResult:
-    """What the detector said of one picture, and the truth.
-
-    Attributes:
-        name: The picture's name in its data set.
-        category: Its product; None where the layout does not know it.
-        is_defect: The truth.
-        score: The honest image score, higher is more anomalous.
-        paper_score: The score as published, or None.
-    """
-
-    name: str
-    category: str | None
-    is_defect: bool
-    score: float
-    paper_score: float | None = None
-
-
-@dataclass(frozen=True)
-class Figures:
-    """One row of an evaluation; each figure in [0, 1], or None where it is not defined.
-
-    Attributes:
-        images: Number of pictures; in the mean row, of all categories.
-        defects: How many of them show a defect.
-        image_auroc: AUROC of the image scores.
-        image_ap: Their average precision.
-        image_f1_max: Their best F1 over all thresholds.
-        pixel_auroc: AUROC of the map's values at the evaluation size.
-        pixel_ap: Their average precision.
-        aupro: Area under the per-region overlap up to a pixel false-alarm rate of 0.3.
-        pixel_f1_max: The best F1 of the map's values.
-        aupro_strict: As `aupro`, up to a rate of 0.05.
-    """
-
-    images: int
-    defects: int
-    image_auroc: float | None
-    image_ap: float | None
-    image_f1_max: float | None
-    pixel_auroc: float | None
-    pixel_ap: float | None
-    aupro: float | None
-    pixel_f1_max: float | None = None
-    aupro_strict: float | None = None
-
-
 _FIGURES = tuple(f.name for f in fields(Figures) if f.name not in {"images", "defects"})
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """A whole test set.
-
-    Attributes:
-        rows: (category, its figures), sorted by category.
-        mean: Over categories, leaving out None; the counts are totals.
-        mixed: All pictures under one ranking.
-        protocol: One sentence that says what was scored, at what size, and what was left out.
-    """
-
-    rows: tuple[tuple[str, Figures], ...]
-    mean: Figures
-    mixed: Figures
-    protocol: str
 
 
 class Evaluator:
@@ -193,11 +128,6 @@ class Evaluator:
         if self._vanished:
             clauses.append(f"defects too small to be seen at this size: {self._vanished}")
         return "; ".join(clauses)
-
-
-def percent(figure: float | None) -> str:
-    """A figure for a table: "97.3", or "n/a" where it is not defined."""
-    return "n/a" if figure is None else f"{100 * figure:.1f}"
 
 
 @dataclass(frozen=True)

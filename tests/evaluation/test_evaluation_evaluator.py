@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-import normalis.evaluation
+import normalis.evaluation.evaluator
 from normalis.errors import DatasetError
 from normalis.evaluation import Evaluation, Evaluator, ImageResult, percent
 from normalis.metrics import aupro
@@ -102,7 +102,7 @@ def test_a_category_without_defects_has_no_auroc_and_no_part_in_the_mean() -> No
     evaluator.add(result("nut", is_defect=True, score=1.0))
     evaluation = evaluator.finish()
     bolt = dict(evaluation.rows)["bolt"]
-    assert astuple(bolt) == (1, 0) + (None,) * 8
+    assert astuple(bolt) == (1, 0) + (None,) * 9
     assert percent(bolt.image_auroc) == "n/a"
     assert (evaluation.mean.images, evaluation.mean.image_auroc) == (3, 1.0)
     assert evaluation.mixed.image_auroc == 0.5
@@ -111,7 +111,7 @@ def test_a_category_without_defects_has_no_auroc_and_no_part_in_the_mean() -> No
 def test_nothing_added_is_nothing_defined() -> None:
     evaluation = Evaluator().finish()
     assert evaluation.rows == ()
-    assert astuple(evaluation.mean) == astuple(evaluation.mixed) == (0, 0) + (None,) * 8
+    assert astuple(evaluation.mean) == astuple(evaluation.mixed) == (0, 0) + (None,) * 9
 
 
 def test_a_picture_without_a_category_has_a_row() -> None:
@@ -173,7 +173,7 @@ def test_small_maps_are_not_enlarged() -> None:
 
 
 def test_many_pictures_shrink_the_size_to_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(normalis.evaluation, "PIXEL_BUDGET", 1000)
+    monkeypatch.setattr(normalis.evaluation.evaluator, "PIXEL_BUDGET", 1000)
     assert "at most 10 pixels" in Evaluator(pictures=10).finish().protocol
     assert "at most 1 pixels" in Evaluator(pictures=10**6).finish().protocol
     assert "at most 5 pixels" in Evaluator(pictures=10, longest_side=5).finish().protocol
