@@ -10,20 +10,16 @@ training log's last line, the times and the machine to benchmarks/results/unifie
 
 import argparse
 import json
-import platform
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-import torch
-
-from normalis.api import FitOptions, evaluate, fit, load
-from normalis.evaluation import Evaluation
+from normalis.api import FitOptions, evaluate, fit
+from normalis.evaluation import Evaluation, machine
 from normalis.recipes import Recipe, parse_assignment, preset, recipe_from
 
 RESULTS = Path(__file__).parent / "results"
@@ -77,7 +73,7 @@ def main() -> None:
         for name in options.presets
         for seed in options.seeds
     ]
-    result = {"data": options.data.name, "machine": _machine(), "runs": runs}
+    result = {"data": options.data.name, "machine": machine(), "runs": runs}
     RESULTS.mkdir(exist_ok=True)
     out = RESULTS / f"unified-{options.name}.json"
     out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
@@ -113,16 +109,16 @@ def _run(data: Path, recipe: Recipe, cache: Path | None) -> dict[str, Any]:
         options = FitOptions(cache=cache, device="cpu")
         summary = fit(data, model, recipe=recipe, options=options, observer=timer)
         timer.close()
-        pair = evaluate(load(model, device="cpu"), data, observer=timer)
+        result = evaluate(model, data, device="cpu", observer=timer)
         timer.close()
     last = min(summary.records, key=lambda record: record.validation or 0.0)
-    print(f"  {_line(pair.honest)}  {timer.seconds}", flush=True)
+    print(f"  {_line(result.honest)}  {timer.seconds}", flush=True)
     return {
         "preset": recipe.preset,
         "seed": recipe.training.seed,
         "recipe": _without_paths(recipe),
-        "honest": _rows(pair.honest),
-        "paper": _rows(pair.paper),
+        "honest": _rows(result.honest),
+        "paper": _rows(result.paper),
         "concept_pictures": summary.concept_pictures,
         "best_epoch": asdict(last),
         "epochs": len(summary.records),
@@ -206,16 +202,6 @@ def _spread(values: Sequence[float | None]) -> str:
     if not known:
         return "n/a"
     return f"{mean(known):.1f}" + (f" ± {stdev(known):.1f}" if len(known) > 1 else "")
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "processor": platform.processor() or platform.machine(),
-        "capability": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("normalis", "torch", "timm", "numpy")},
-    }
 
 
 if __name__ == "__main__":

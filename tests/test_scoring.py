@@ -242,3 +242,15 @@ def test_no_pictures_give_no_answers() -> None:
 def test_paths_may_be_text(pictures: list[Path]) -> None:
     (answer,) = results(scorer().score([str(pictures[0])]))
     assert answer.path == pictures[0]
+
+
+def test_decoded_pictures_get_the_answers_of_their_files(pictures: list[Path]) -> None:
+    decoded = [read_picture(path) for path in pictures]
+    expected = results(scorer().score(pictures, far=0.9))
+    answers = list(scorer(batch_size=3).score_pictures(iter(decoded), far=0.9))
+    assert len(answers) == len(pictures)
+    for answer, picture, same in zip(answers, decoded, expected, strict=True):
+        assert answer.picture is picture
+        assert answer.path == Path()
+        assert (answer.score, answer.decision) == (same.score, same.decision)
+        assert (answer.map == same.map).all()

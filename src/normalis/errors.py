@@ -9,7 +9,8 @@
     ├── StoreError        the feature cache cannot be written or read
     ├── SettingsError     an unknown setting, or a value that is not allowed
     ├── FitError          the data at hand cannot train or calibrate a model
-    └── BundleError       a saved model is altered, foreign or of a newer format
+    ├── BundleError       a saved model is altered, foreign or of a newer format
+    └── ResultError       a finished evaluation cannot be read, or is in the way
 
 Each message is one sentence or two: what was given (with the file), what is allowed, what to do.
 """
@@ -20,6 +21,7 @@ __all__ = [
     "FitError",
     "ImageError",
     "NormalisError",
+    "ResultError",
     "SettingsError",
     "StoreError",
     "WeightsError",
@@ -56,3 +58,7 @@ class FitError(NormalisError):
 
 class BundleError(NormalisError):
     """A saved model is altered, foreign or of a newer format."""
+
+
+class ResultError(NormalisError):
+    """A finished evaluation cannot be read, or is in the way."""

@@ -1,8 +1,11 @@
-"""How long work says where it stands."""
+"""How long work says where it stands, and how long each part of it took."""
 
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Protocol, runtime_checkable
 
-__all__ = ["Observer", "Silent"]
+__all__ = ["Observer", "Silent", "Stopwatch"]
 
 
 @runtime_checkable
@@ -33,3 +36,24 @@ class Silent:
 
     def say(self, sentence: str) -> None:
         """Nothing."""
+
+
+class Stopwatch:
+    """Adds up how long each part of the work takes.
+
+    Attributes:
+        seconds: The parts in the order in which they first ended, and their durations so far.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def measure(self, part: str) -> Generator[None]:
+        """Count the time of a block, whether it ends well or not."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - start
+            self.seconds[part] = self.seconds.get(part, 0.0) + spent

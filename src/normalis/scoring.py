@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,8 +19,11 @@ from normalis.features.store import as_stored
 from normalis.images.decode import Picture, read_picture
 from normalis.images.prepare import Frame, Preparation, prepare
 from normalis.images.regions import Box, Peak, hot_box, peak
+from normalis.progress import Stopwatch
 
 __all__ = ["MapRange", "PaperAnswer", "Result", "Scorer", "Skipped"]
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,9 @@ class Scorer:
         calibration: Turns scores into p-values and decisions.
         map_range: What the map's values mean.
         batch_size: Pictures scored together; it bounds the memory and changes no answer.
+
+    Attributes:
+        watch: Counts the time for "reading" and for "scoring" pictures.
     """
 
     def __init__(
@@ -124,6 +131,7 @@ class Scorer:
         self.calibration = calibration
         self.map_range = map_range
         self.batch_size = batch_size
+        self.watch = Stopwatch()
 
     def score(
         self,
@@ -145,11 +153,29 @@ class Scorer:
             ImageError: With `strict`, a picture that cannot be read.
         """
         for batch in _batched(paths, self.batch_size):
-            items = [self._read(Path(path), strict=strict) for path in batch]
+            with self.watch.measure("reading"):
+                items = [self._read(Path(path), strict=strict) for path in batch]
             good = [item for item in items if isinstance(item, _Read)]
-            answers = iter(self._answers(good, far=far, paper=paper) if good else ())
+            with self.watch.measure("scoring"):
+                answers = iter(self._answers(good, far=far, paper=paper) if good else ())
             for item in items:
                 yield item if isinstance(item, Skipped) else next(answers)
+
+    def score_pictures(
+        self, pictures: Iterable[Picture], *, far: float | None = None
+    ) -> Iterator[Result]:
+        """Score decoded pictures one after another, in their order; their path is ".".
+
+        Args:
+            pictures: Taken as they are needed, a batch at a time.
+            far: False-alarm rate of the decisions; the calibration's own by default.
+        """
+        for batch in _batched(pictures, self.batch_size):
+            with self.watch.measure("reading"):
+                items = [self._prepared(Path(), picture) for picture in batch]
+            with self.watch.measure("scoring"):
+                answers = self._answers(items, far=far, paper=False)
+            yield from answers
 
     def _read(self, path: Path, *, strict: bool) -> _Read | Skipped:
         """Decode and prepare one picture."""
@@ -159,6 +185,10 @@ class Scorer:
             if strict:
                 raise
             return Skipped(path, str(error))
+        return self._prepared(path, picture)
+
+    def _prepared(self, path: Path, picture: Picture) -> _Read:
+        """Bring a picture to the backbone's size."""
         prepared = prepare(picture, self.preparation)
         return _Read(path, picture, prepared.pixels, prepared.frame)
 
@@ -200,9 +230,9 @@ class Scorer:
         )
 
 
-def _batched(paths: Iterable[Path | str], size: int) -> Iterator[list[Path | str]]:
-    """Lists of `size` paths, the last one shorter; read only as far as they are needed."""
-    source = iter(paths)
+def _batched(things: Iterable[_T], size: int) -> Iterator[list[_T]]:
+    """Lists of `size` things, the last one shorter; taken only as far as they are needed."""
+    source = iter(things)
     while batch := list(islice(source, size)):
         yield batch
 

@@ -9,7 +9,7 @@ import torch
 from bundle_samples import World, saved
 
 import normalis.bundle.save
-from normalis.bundle import BACKBONE, DATA, DETECTOR, MANIFEST, SCHEMA, load_bundle
+from normalis.bundle import BACKBONE, DATA, DETECTOR, MANIFEST, SCHEMA, load_bundle, picture_uses
 from normalis.errors import BundleError
 from normalis.scoring import Result, Scorer
 from small_world import small_recipe, write_weights
@@ -57,6 +57,10 @@ def test_a_bundle_is_json_and_safetensors(world: World) -> None:
     manifest = json.loads((world[0] / MANIFEST).read_text())
     assert manifest["schema"] == SCHEMA
     assert set(manifest["files"]) == set(FILES) - {MANIFEST}
+
+
+def test_a_model_knows_its_pictures(world: World) -> None:
+    assert picture_uses(world[0]) == {"a" * 64: "train"}
 
 
 def test_nothing_executable_is_loaded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from normalis.bundle import (
     MANIFEST,
     SCHEMA,
     load_bundle,
+    picture_uses,
     read_manifest,
 )
 from normalis.errors import BundleError
@@ -138,8 +139,8 @@ def test_a_file_outside_the_bundle_is_not_touched(model: Path, name: str) -> Non
     assert "sha256" not in text, "its content is not even compared"
 
 
-@pytest.mark.parametrize("name", [DETECTOR, BACKBONE])
-def test_weights_that_the_manifest_does_not_seal_are_refused(model: Path, name: str) -> None:
+@pytest.mark.parametrize("name", [DETECTOR, BACKBONE, DATA])
+def test_a_file_that_the_manifest_does_not_seal_is_refused(model: Path, name: str) -> None:
     files = {k: v for k, v in read_manifest(model).files.items() if k != name}
     reseal(model, files=files)
     assert f"does not name {name}" in refusal(model)
@@ -166,3 +167,10 @@ def test_a_manifest_of_wrong_types_is_refused(model: Path) -> None:
     seal = hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
     (model / MANIFEST).write_text(json.dumps({**tree, "seal": seal}))
     assert "concepts: " in refusal(model)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"train": 3}', '{"train": ["a", 3]}'])
+def test_a_list_of_pictures_that_is_none_is_refused(model: Path, content: str) -> None:
+    (model / DATA).write_text(content)
+    with pytest.raises(BundleError, match=f"{model / DATA}: the list of pictures cannot be read"):
+        picture_uses(model)

@@ -3,7 +3,6 @@
 import csv
 import json
 from pathlib import Path
-from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -108,35 +107,6 @@ def test_a_lower_far_is_never_laxer(fitted: Fitted, tmp_path: Path) -> None:
     assert thresholds[0] <= thresholds[1]
 
 
-def test_evaluate_prints_the_table_and_writes_figures_and_report(
-    fitted: Fitted, tmp_path: Path
-) -> None:
-    report = tmp_path / "report"
-    figures = tmp_path / "figures.json"
-    lines = run("evaluate", fitted.model, fitted.data, "--json", figures, "--report", report)
-    heads = [line.split()[:2] for line in lines if " honest " in line or " paper " in line]
-    assert [head for head in heads if head[0] in ("bar", "disc", "mean")] == [
-        [name, score] for name in ("bar", "disc", "mean") for score in ("honest", "paper")
-    ]
-    tree = json.loads(figures.read_text())
-    assert tree == json.loads((report / "evaluation.json").read_text())
-    assert set(tree["honest"]["classes"]) == {"bar", "disc"}
-    assert len(tree["images"]) == len(answers(report)) == 8
-    assert {row["path"]: float(row["score"]) for row in answers(report)} == {
-        str(fitted.data / image["name"]): image["score"] for image in tree["images"]
-    }
-    page = (report / "index.html").read_text("utf-8")
-    sources = [part.split('"')[0] for part in page.split(' src="')[1:]]
-    assert len(sources) == 16
-    assert all((report / unquote(source)).is_file() for source in sources)
-
-
-def test_evaluate_needs_labels(fitted: Fitted, tmp_path: Path) -> None:
-    draw(tmp_path / "1.png", kind="disc", seed=1)
-    lines = run("evaluate", fitted.model, tmp_path, fails=2)
-    assert "labelled test pictures" in lines[-1]
-
-
 def test_info_says_what_the_model_is(fitted: Fitted) -> None:
     lines = run("info", fitted.model)
     assert lines[0].startswith(f"model:        {fitted.model} (")
@@ -190,15 +160,3 @@ def test_the_cache_is_listed_and_cleared(fitted: Fitted) -> None:
 def test_cache_alone_lists_and_clearing_asks(own_cache: Path) -> None:
     assert run("cache") == [f"{own_cache}: no features are stored here"]
     assert "Remove all stores" in run("cache", "clear", fails=1)[0]
-
-
-def test_the_demo_ends_in_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_products(tmp_path / "examples" / "pictures", good=12)
-    monkeypatch.chdir(tmp_path)
-    size = ["--set", "preparation.height=64", "--set", "preparation.width=64"]
-    lines = run("demo", "--out", "deep/demo", *size, *TINY[2:4], *TINY[6:])
-    assert lines[-1] == f"open {Path('deep/demo/index.html')} in a browser"
-    out = tmp_path / "deep" / "demo"
-    assert (out / "index.html").is_file()
-    assert (out / "model" / "manifest.json").is_file()
-    assert len(answers(out)) == 8

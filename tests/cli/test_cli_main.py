@@ -15,7 +15,7 @@ from normalis.cli.main import app
 from normalis.errors import FitError
 
 PROGRAM = [sys.executable, "-m", "normalis.cli.main"]
-COMMANDS = ["fit", "score", "evaluate", "info", "data", "cache", "demo"]
+COMMANDS = ["fit", "score", "evaluate", "report", "info", "data", "cache", "demo"]
 
 
 def process(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -59,6 +59,7 @@ def test_version() -> None:
         (["score", "nowhere", ".", "--out", "out"], "error: .: no pictures"),
         (["score", "nowhere", "no.png", "--out", "out"], "error: no.png: there is no such"),
         (["evaluate", "nowhere", "."], "error: nowhere: not a normalis model"),
+        (["report", "nowhere", "--out", "site"], "error: nowhere: not a normalis result"),
         (["info", "nowhere"], "error: nowhere: not a normalis model"),
         (["data", "check", "."], "error: "),
         (["data", "check", ".", "--layout", "mvtek"], "mvtek"),

@@ -4,14 +4,22 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-import normalis.evaluation.evaluator
 from normalis.errors import DatasetError
-from normalis.evaluation import Evaluation, Evaluator, ImageResult, percent
-from normalis.metrics import aupro
+from normalis.evaluation import (
+    HONEST,
+    PAPER,
+    CategoryCurves,
+    Evaluation,
+    Evaluator,
+    ImageResult,
+    Trace,
+    percent,
+)
+from normalis.metrics import aupro, iou_max
 
 
 def result(
@@ -53,6 +61,7 @@ def random_test_set(seed: int, *, order: list[int] | None = None) -> Evaluation:
 # --- the three views ---
 
 
+@settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 2**16), order=st.permutations(list(range(24))))
 def test_the_order_of_pictures_changes_nothing(seed: int, order: list[int]) -> None:
     first, second = random_test_set(seed), random_test_set(seed, order=order)
@@ -79,6 +88,7 @@ def test_mixed_ranks_all_pictures_and_pixels_together() -> None:
     assert mixed.image_ap == pytest.approx(average_precision_score(labels, scores))
     assert mixed.pixel_auroc == pytest.approx(roc_auc_score(truth, pixels))
     assert mixed.pixel_ap == pytest.approx(average_precision_score(truth, pixels))
+    assert mixed.pixel_iou_max == pytest.approx(iou_max(pixels, truth))
     for limit, figure in [(0.3, mixed.aupro), (0.05, mixed.aupro_strict)]:
         expected = aupro(list(maps[kept]), list(masks[kept]), fpr_limit=limit)
         assert figure == pytest.approx(expected, abs=1e-12)
@@ -137,8 +147,8 @@ def test_the_paper_score_is_judged_by_its_own_evaluator() -> None:
         evaluator.add(bad)
     assert honest.finish().mean.image_auroc == 1.0
     assert paper.finish().mean.image_auroc == 0.0
-    assert honest.finish().protocol.startswith("honest score")
-    assert paper.finish().protocol.startswith("paper score")
+    assert honest.finish().protocol.startswith(f"{HONEST.sentence}; honest score;")
+    assert paper.finish().protocol.startswith(f"{PAPER.sentence}; paper score;")
 
 
 @pytest.mark.parametrize("missing", [None, float("nan")])
@@ -170,13 +180,6 @@ def test_small_maps_are_not_enlarged() -> None:
     evaluator = Evaluator()
     evaluator.add(result(is_defect=True), map=values, mask=mask)
     assert evaluator.finish().mean.pixel_auroc == 1 - 0.5 / 8
-
-
-def test_many_pictures_shrink_the_size_to_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(normalis.evaluation.evaluator, "PIXEL_BUDGET", 1000)
-    assert "at most 10 pixels" in Evaluator(pictures=10).finish().protocol
-    assert "at most 1 pixels" in Evaluator(pictures=10**6).finish().protocol
-    assert "at most 5 pixels" in Evaluator(pictures=10, longest_side=5).finish().protocol
 
 
 def test_a_defect_without_a_mask_is_left_out_and_said() -> None:
@@ -220,3 +223,74 @@ def test_a_map_that_cannot_be_judged_is_refused_whole(values: np.ndarray, messag
 def test_a_good_picture_with_a_marked_mask_is_refused() -> None:
     with pytest.raises(DatasetError, match=r"nut/good/0\.0 is labelled as good"):
         Evaluator().add(result(is_defect=False), map=np.zeros((3, 3)), mask=np.eye(3, dtype=bool))
+
+
+# --- many pixels ---
+
+
+def large_test_set(*, offset: float) -> tuple[Evaluator, np.ndarray, np.ndarray]:
+    """Two categories of 8 pictures of 256 × 256: more than is kept one by one."""
+    generator = np.random.default_rng(1)
+    maps = generator.normal(size=(16, 256, 256)).astype(np.float32)
+    masks = np.zeros(maps.shape, dtype=bool)
+    masks[::2, 40:60, 30:90] = True
+    masks[::4, 200:203, 100:110] = True
+    maps += masks + offset * (np.arange(16) % 4 == 3)[:, None, None].astype(np.float32)
+    evaluator = Evaluator()
+    for k in range(16):
+        picture = result(f"c{k % 2}", is_defect=bool(masks[k].any()), score=float(k))
+        evaluator.add(picture, map=maps[k], mask=masks[k])
+    return evaluator, maps, masks
+
+
+@pytest.mark.parametrize("offset", [0.0, 3.0])
+def test_many_pixels_are_judged_to_a_thousandth_and_said(offset: float) -> None:
+    evaluator, maps, masks = large_test_set(offset=offset)
+    evaluation = evaluator.finish()
+    mixed = evaluation.mixed
+    assert mixed.pixel_auroc == pytest.approx(roc_auc_score(masks.ravel(), maps.ravel()), abs=1e-3)
+    expected = average_precision_score(masks.ravel(), maps.ravel())
+    assert mixed.pixel_ap == pytest.approx(expected, abs=1e-3)
+    for limit, figure in [(0.3, mixed.aupro), (0.05, mixed.aupro_strict)]:
+        assert figure == pytest.approx(aupro(list(maps), list(masks), fpr_limit=limit), abs=1e-3)
+    assert "adaptive bins, the mixed pixel AUROC within " in evaluation.protocol
+    assert "adaptive bins" not in random_test_set(0).protocol
+
+
+# --- curves ---
+
+
+def points(trace: Trace | None) -> list[tuple[float, float]]:
+    assert trace is not None
+    return list(zip(trace.x, trace.y, strict=True))
+
+
+def test_curves_are_those_of_each_category_and_of_all_mixed() -> None:
+    evaluator = Evaluator()
+    values = np.array([[0.0, 1.0], [2.0, 3.0]], dtype=np.float32)
+    evaluator.add(result("b", is_defect=True, score=1.0), map=values, mask=values > 2)
+    evaluator.add(result("b", is_defect=False, score=0.0), map=values)
+    evaluator.add(result("a", is_defect=False, score=5.0))
+    of_a, of_b, mixed = evaluator.curves()
+    assert of_a == CategoryCurves("a", None, None, None, None, None)
+    assert (of_b.category, mixed.category) == ("b", "")
+    assert points(of_b.image_roc)[-2:] == [(0.0, 1.0), (1.0, 1.0)]
+    assert points(mixed.image_roc) == [(0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (1.0, 1.0)]
+    assert points(mixed.image_pr) == [(0.0, 0.5), (1.0, 0.5)]
+    assert (1 / 7, 1.0) in points(of_b.pixel_roc)
+    assert of_b.region_recall == of_b.pixel_roc
+    assert points(of_b.pixel_pr)[-1] == (1.0, 0.5)
+
+
+def test_curves_of_many_pixels_are_short_and_dense_at_low_rates() -> None:
+    evaluator, maps, masks = large_test_set(offset=0.0)
+    trace = evaluator.curves()[-1].pixel_roc
+    assert trace is not None
+    assert len(trace.x) <= 200
+    assert sum(x < 0.01 for x in trace.x) >= 20
+    area = np.trapezoid(trace.y, trace.x)
+    assert area == pytest.approx(roc_auc_score(masks.ravel(), maps.ravel()), abs=2e-3)
+
+
+def test_no_picture_has_no_curve() -> None:
+    assert Evaluator().curves() == (CategoryCurves("", None, None, None, None, None),)

@@ -4,11 +4,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from normalis.metrics import aupro, region_weights
+from normalis.metrics import aupro, region_recall, region_weights
 
 
 def direct_aupro(maps: list[np.ndarray], masks: list[np.ndarray], limit: float) -> float:
@@ -46,6 +46,7 @@ def some_pictures(seed: int, *, levels: int) -> tuple[list[np.ndarray], list[np.
 
 @pytest.mark.parametrize("limit", [0.05, 0.3, 1.0])
 @pytest.mark.parametrize("levels", [2, 6, 1000])
+@settings(deadline=None)
 @given(seed=st.integers(0, 2**16))
 def test_equals_the_direct_form(limit: float, levels: int, seed: int) -> None:
     maps, masks = some_pictures(seed, levels=levels)
@@ -53,6 +54,7 @@ def test_equals_the_direct_form(limit: float, levels: int, seed: int) -> None:
     assert aupro(maps, masks, fpr_limit=limit) == pytest.approx(expected, abs=1e-12)
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 2**16))
 def test_order_and_monotone_maps_change_nothing(seed: int) -> None:
     maps, masks = some_pictures(seed, levels=9)
@@ -60,6 +62,17 @@ def test_order_and_monotone_maps_change_nothing(seed: int) -> None:
     expected = pytest.approx(aupro(maps, masks), abs=1e-12)
     assert aupro(maps[::-1], masks[::-1]) == expected
     assert aupro(warped, masks) == expected
+
+
+def test_region_recall_at_a_threshold_is_the_mean_share_found() -> None:
+    mask = np.zeros((4, 4), dtype=bool)
+    mask[0, :2] = mask[2:, 2:] = True
+    values = np.where(mask, 0.0, -1.0)
+    values[0, 0] = 2.0
+    values[2, 2] = 1.0
+    curve = region_recall([values], [mask])
+    np.testing.assert_array_equal(curve.thresholds, [2.0, 1.0, 0.0])
+    np.testing.assert_allclose(curve.recall(), [1 / 4, 3 / 8, 1.0])
 
 
 def test_every_region_counts_alike_whatever_its_size() -> None:

@@ -4,11 +4,15 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
+from sklearn.metrics import (
+    average_precision_score,
+    precision_recall_curve,
+    roc_auc_score,
+)
 
-from normalis.metrics import auroc, average_precision, f1_max
+from normalis.metrics import auroc, average_precision, f1_max, iou_max
 
 Metric = Callable[[np.ndarray, np.ndarray], float | None]
 
@@ -23,10 +27,17 @@ def f1_reference(is_anomalous: np.ndarray, scores: np.ndarray) -> float:
     return float(np.max(2 * precision * recall / np.maximum(precision + recall, 1e-300)))
 
 
+def iou_reference(is_anomalous: np.ndarray, scores: np.ndarray) -> float:
+    precision, recall, _ = precision_recall_curve(is_anomalous, scores)
+    overlap = precision * recall
+    return float(np.max(overlap / np.maximum(precision + recall - overlap, 1e-300)))
+
+
 METRICS = [
     pytest.param(auroc, roc_auc_score, id="auroc"),
     pytest.param(average_precision, average_precision_score, id="average_precision"),
     pytest.param(f1_value, f1_reference, id="f1_max"),
+    pytest.param(iou_max, iou_reference, id="iou_max"),
 ]
 
 
@@ -42,6 +53,7 @@ def labelled(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize(("metric", "reference"), METRICS)
+@settings(deadline=None)
 @given(case=labelled())
 def test_equals_scikit_learn(
     metric: Metric, reference: Metric, case: tuple[np.ndarray, np.ndarray]
@@ -51,6 +63,7 @@ def test_equals_scikit_learn(
 
 
 @pytest.mark.parametrize(("metric", "reference"), METRICS)
+@settings(deadline=None)
 @given(case=labelled(), seed=st.integers(0, 2**16))
 def test_order_and_monotone_maps_change_nothing(
     metric: Metric, reference: Metric, case: tuple[np.ndarray, np.ndarray], seed: int

@@ -1,17 +1,14 @@
-"""Made results, figures and a scorer without a network."""
+"""Made results and figures."""
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from normalis.calibration import Calibration, Decision
-from normalis.errors import ImageError
+from normalis.calibration import Decision
 from normalis.evaluation import Evaluation, Figures
-from normalis.images.decode import Picture, read_picture
+from normalis.images.decode import Picture
 from normalis.images.regions import hot_box, peak
-from normalis.scoring import MapRange, Result, Scorer, Skipped
+from normalis.scoring import MapRange, Result
 
 RANGE = MapRange(low=1.0, high=3.0)
 
@@ -58,37 +55,3 @@ def figures(value: float | None = 0.5) -> Figures:
 def evaluation(*names: str, value: float | None = 0.5, protocol: str = "honest") -> Evaluation:
     rows = tuple((name, figures(value)) for name in names)
     return Evaluation(rows, figures(value), figures(value), protocol)
-
-
-class BrightnessScorer(Scorer):
-    """Calls a picture a defect when it is bright; the whole chain but for the network."""
-
-    def __init__(self) -> None:
-        self.calibration = Calibration(0.1, tuple(float(i) for i in range(0, 128, 4)))
-        self.map_range = MapRange(low=100.0, high=150.0)
-
-    def score(
-        self,
-        paths: Iterable[Path | str],
-        *,
-        far: float | None = None,
-        strict: bool = False,
-        paper: bool = False,
-    ) -> Iterator[Result | Skipped]:
-        for path in map(Path, paths):
-            try:
-                picture = read_picture(path)
-            except ImageError as error:
-                yield Skipped(path, str(error))
-                continue
-            values = picture.pixels.mean(axis=2).astype(np.float32)
-            score = float(values.mean())
-            decision = self.calibration.decide(score, far=far)
-            box = hot_box(values, self.map_range.high)
-            yield Result(path, picture, values, score, decision, 0, peak(values), box)
-
-
-def save_grey(path: Path, level: int, *, height: int = 24, width: int = 32) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (width, height), (level, level, level)).save(path)
-    return path

@@ -95,6 +95,49 @@ def test_a_marked_place_is_framed_in_black_and_white() -> None:
     assert (seen[32:42, 22:38] == 128).all()
 
 
+def outlined(mask: np.ndarray, *, ground: int, side: int = LONGEST_SIDE) -> np.ndarray:
+    height, width = mask.shape
+    picture = Picture(np.full((height, width, 3), ground, np.uint8), "RGB")
+    values = np.full((height, width), RANGE.low, np.float32)
+    result = make_result(picture=picture, values=values)
+    return np.asarray(overlay(result, RANGE, mask=mask, longest_side=side)).astype(int)
+
+
+def is_bright(seen: np.ndarray) -> np.ndarray:
+    """Where the outline's own colour is."""
+    return (seen[:, :, 0] < 20) & (seen[:, :, 1] > 200) & (seen[:, :, 2] > 200)
+
+
+@pytest.mark.parametrize("ground", [0, 128, 255])
+def test_the_mask_is_outlined_outside_and_its_inside_left_alone(ground: int) -> None:
+    mask = np.zeros((40, 50), bool)
+    mask[10:20, 15:30] = True
+    seen = outlined(mask, ground=ground)
+    around, further = np.zeros_like(mask), np.zeros_like(mask)
+    around[9:21, 14:31] = further[8:22, 13:32] = True
+    assert np.array_equal(is_bright(seen), around & ~mask)
+    assert (seen[further & ~around] == 0).all()
+    assert (seen[mask | ~further] == ground).all()
+
+
+def test_a_mask_of_the_whole_picture_is_closed_along_its_sides() -> None:
+    bright = is_bright(outlined(np.ones((20, 30), bool), ground=128))
+    assert bright[[0, -1]].all()
+    assert bright[:, [0, -1]].all()
+    assert not bright[1:-1, 1:-1].any()
+
+
+def test_one_defective_pixel_of_a_large_picture_is_seen() -> None:
+    mask = np.zeros((2000, 1600), bool)
+    mask[1000, 800] = True
+    rows, columns = np.nonzero(is_bright(outlined(mask, ground=128, side=100)))
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (49, 51, 39, 41)
+
+
+def test_no_defect_has_no_outline() -> None:
+    assert (outlined(np.zeros((20, 30), bool), ground=9) == 9).all()
+
+
 @given(
     height=st.integers(1, 12),
     width=st.integers(1, 12),
@@ -114,7 +157,9 @@ def test_a_range_of_no_width_is_no_reason_to_fail() -> None:
     assert overlay(make_result(values=hot_map()), flat).size == (32, 24)
 
 
-@pytest.mark.parametrize(("name", "kind"), [("a.png", "PNG"), ("a.JPG", "JPEG")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("a.png", "PNG"), ("a.JPG", "JPEG"), ("a.webp", "WEBP")]
+)
 def test_a_picture_is_written_by_its_ending(tmp_path: Path, name: str, kind: str) -> None:
     path = tmp_path / "deep" / "er" / name
     write_image(Image.new("RGB", (4, 3)), path)

@@ -1,7 +1,10 @@
 """Figures as text and Markdown."""
 
+from dataclasses import replace
+
 from report_samples import evaluation
 
+from normalis.evaluation import Figures
 from normalis.report.tables import as_markdown, as_text, figure_table
 
 HONEST = evaluation("bottle", "pill", value=0.98765, protocol="honest score; at 256 pixels")
@@ -20,6 +23,22 @@ def test_each_class_has_both_scores_then_the_mean_then_all_mixed() -> None:
 def test_figures_are_percentages_and_what_is_not_defined_is_said() -> None:
     assert TABLE.rows[0] == ("bottle", "honest", "10", "4", *["98.8"] * 6)
     assert TABLE.rows[1] == ("bottle", "paper", "10", "4", *["n/a"] * 6)
+
+
+def test_what_a_class_lacks_is_said() -> None:
+    defined = Figures(10, 4, *[0.5] * 6)
+    rows = (
+        ("bolt", replace(defined, defects=0, image_auroc=None, pixel_auroc=None)),
+        ("nut", replace(defined, defects=10, image_auroc=None)),
+        ("tile", replace(defined, pixel_auroc=None)),
+        ("whole", defined),
+    )
+    notes = figure_table(replace(HONEST, rows=rows), replace(PAPER, rows=rows)).notes
+    assert notes[2:] == (
+        "n/a is not defined, and not in the mean: no defect pictures in bolt; no good pictures in "
+        "nut; no masks in tile.",
+    )
+    assert len(TABLE.notes) == 2
 
 
 def test_text_fits_a_terminal_and_its_columns_are_aligned() -> None:

@@ -1,128 +1,236 @@
 """How well a model does on labelled pictures, by the honest and by the published scores."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool
 
+from normalis.api.judges import Judges
+from normalis.api.load import BundleInfo, describe, load
+from normalis.bundle.load import picture_uses
+from normalis.bundle.manifest import file_digest
 from normalis.datasets.layouts import open_dataset
-from normalis.datasets.sample import Sample
-from normalis.errors import DatasetError, ImageError
-from normalis.evaluation.evaluator import Evaluator
-from normalis.evaluation.figures import Evaluation, Figures, ImageResult
+from normalis.datasets.sample import GOOD, Sample
+from normalis.errors import BundleError, DatasetError, ImageError
+from normalis.evaluation.machine import machine
+from normalis.evaluation.result import Drawn, Judged, ModelCard, Result, Seen, Stage
 from normalis.images.decode import read_mask
-from normalis.progress import Observer, Silent
-from normalis.scoring import Result, Scorer, Skipped
+from normalis.progress import Observer, Silent, Stopwatch
+from normalis.scoring import Result as Answer
+from normalis.scoring import Scorer, Skipped
 
-__all__ = ["EvaluationPair", "evaluate"]
+__all__ = ["Draw", "evaluate"]
+
+Mask = Bool[np.ndarray, "h w"]
+
+_NAMED = 3  # seen pictures that an error names
 
 
-@dataclass(frozen=True)
-class EvaluationPair:
-    """One model on one labelled set, seen twice.
+@runtime_checkable
+class Draw(Protocol):
+    """Draws a scored picture; `report.thumbnails.Thumbnails.draw` is one."""
 
-    Attributes:
-        honest: By the score that users get.
-        paper: By the published scores, made from each picture's own maximum.
-        images: What was said of each picture.
-        skipped: Pictures or masks that could not be read, each with the reason.
-    """
+    def __call__(
+        self, sample: Sample, answer: Answer, *, mask: Mask | None, number: int
+    ) -> Drawn | None:
+        """Draw it, or do not and give None.
 
-    honest: Evaluation
-    paper: Evaluation
-    images: tuple[ImageResult, ...]
-    skipped: tuple[tuple[str, str], ...]
+        Args:
+            sample: With a label.
+            answer: What the model said.
+            mask: The defect, original pixels; None where none is marked.
+            number: In the data set, from 1.
+        """
+        ...
 
 
 def evaluate(
-    model: Scorer, data: Path | str, *, layout: str = "auto", observer: Observer | None = None
-) -> EvaluationPair:
-    """Score the labelled test pictures of a data set, and rank them against the truth.
+    model: Path | str,
+    data: Path | str,
+    *,
+    layout: str = "auto",
+    allow_seen: bool = False,
+    draw: Draw | None = None,
+    device: str = "auto",
+    observer: Observer | None = None,
+) -> Result:
+    """Score the labelled test pictures of a data set once, and rank them against the truth.
+
+    A picture that the model was fitted or calibrated on says nothing of new ones: such pictures
+    are recognised by the bytes of their files, and refused.
 
     Args:
-        model: A fitted model.
+        model: The folder that `fit` wrote.
         data: Folder or manifest with labelled test pictures.
         layout: Of the data set; "auto" recognises it.
+        allow_seen: Evaluate on pictures that the model has seen all the same; the result names
+            them.
+        draw: Draws every scored picture.
+        device: "cpu", "cuda", or "auto".
         observer: Hears of the progress.
 
     Raises:
-        DatasetError: No labelled test picture.
+        BundleError: Not a model, of a newer format, or altered.
+        DatasetError: No labelled test picture, none that can be read, or some that the model has
+            seen.
+        SettingsError: There is no such device or layout.
     """
-    observer = observer or Silent()
-    samples = [s for s in open_dataset(Path(data), layout=layout).test if s.is_defect is not None]
+    observer, watch, judges = observer or Silent(), Stopwatch(), Judges()
+    info = describe(model)
+    samples = _labelled(Path(data), layout, observer)
+    with watch.measure("comparing with the fitted pictures"):
+        seen = _seen(samples, picture_uses(info.path), observer)
+    if seen and not allow_seen:
+        raise DatasetError(f"{data}: {_refusal(seen, len(samples))}")
+    with watch.measure("loading the model"):
+        scorer = load(model, device=device)
+    scorer.watch = watch
+    pictures, skipped = _judged(scorer, samples, judges=judges, draw=draw, observer=observer)
+    if not pictures:
+        raise DatasetError(f"{data}: no test picture can be read; the first: {skipped[0][1]}")
+    with watch.measure("figures"):
+        honest, paper, curves = judges.honest(), judges.paper(), judges.curves()
+    return Result(
+        data=_printable(Path(data).resolve().name),
+        model=_card(info),
+        honest=honest,
+        paper=paper,
+        pictures=pictures,
+        curves=curves,
+        skipped=skipped,
+        seen=seen,
+        stages=tuple(Stage(part, seconds) for part, seconds in watch.seconds.items()),
+        machine=machine(device=scorer.pyramid.device),
+    )
+
+
+def _labelled(data: Path, layout: str, observer: Observer) -> list[Sample]:
+    """The test pictures with a label."""
+    dataset = open_dataset(data, layout=layout)
+    for warning in dataset.warnings:
+        observer.say(warning)
+    samples = [
+        # The one name that may not be text: that of the whole data set, with one product.
+        replace(sample, category=sample.category and _printable(sample.category))
+        for sample in dataset.test
+        if sample.is_defect is not None
+    ]
     if not samples:
         raise DatasetError(
             f"{data}: holds no labelled test pictures; give a data set with a test part "
             "('normalis data check' says what was recognised), or use 'normalis score'."
         )
-    return _evaluate(model, samples, observer)
+    return samples
 
 
-def _evaluate(model: Scorer, samples: list[Sample], observer: Observer) -> EvaluationPair:
-    """Feed three evaluators: the honest maps, and the two kinds of published maps."""
-    count = len(samples)
-    honest = Evaluator(pictures=count)
-    additive, multiplicative = (Evaluator(score="paper", pictures=count) for _ in range(2))
-    images: list[ImageResult] = []
-    skipped: list[tuple[str, str]] = []
-    observer.stage("scoring", count)
-    for sample, answer in _answers(model, samples):
+def _printable(text: str) -> str:
+    """Text that may hold a path: bytes of it that are no text are escaped."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _seen(samples: Sequence[Sample], uses: dict[str, str], observer: Observer) -> tuple[Seen, ...]:
+    """The test pictures whose files the model was made from."""
+    observer.stage("looking for pictures that the model has seen", len(samples))
+    seen: list[Seen] = []
+    for sample in samples:
+        try:
+            use = uses.get(file_digest(sample.path))
+        except BundleError:  # what cannot be read is skipped, and told, when it is scored
+            use = None
+        if use is not None:
+            seen.append(Seen(sample.name, use))
         observer.advance()
+    return tuple(seen)
+
+
+def _refusal(seen: Sequence[Seen], count: int) -> str:
+    named = [f"{picture.name} ({picture.use})" for picture in seen[:_NAMED]]
+    rest = f" and {len(seen) - _NAMED} more" if len(seen) > _NAMED else ""
+    return (
+        f"the model was fitted or calibrated on {len(seen)} of these {count} test pictures, as "
+        f"{', '.join(named)}{rest}; give pictures that it has not seen, or add --allow-seen "
+        "(allow_seen=True), and the result says so."
+    )
+
+
+def _judged(
+    scorer: Scorer,
+    samples: list[Sample],
+    *,
+    judges: Judges,
+    draw: Draw | None,
+    observer: Observer,
+) -> tuple[tuple[Judged, ...], tuple[tuple[str, str], ...]]:
+    """Score, judge and draw every picture; gives those, and what could not be read."""
+    pictures: list[Judged] = []
+    skipped: list[tuple[str, str]] = []
+    observer.stage("scoring", len(samples))
+    answers = scorer.score([sample.path for sample in samples], paper=True)
+    for number, (sample, answer) in enumerate(zip(samples, answers, strict=True), start=1):
         if isinstance(answer, Skipped):
-            skipped.append((sample.name, answer.reason))
-            continue
-        result, mask = _truth(sample, answer, skipped)
-        assert answer.paper is not None
-        honest.add(result, map=answer.map, mask=mask)
-        additive.add(result, map=answer.paper.additive, mask=mask)
-        multiplicative.add(result, map=answer.paper.multiplicative, mask=mask)
-        images.append(result)
-    paper = _with_overlap(additive.finish(), multiplicative.finish())
-    return EvaluationPair(honest.finish(), paper, tuple(images), tuple(skipped))
+            skipped.append((sample.name, _printable(answer.reason)))
+        else:
+            with scorer.watch.measure("reading"):
+                mask = _mask(sample, answer, skipped)
+            with scorer.watch.measure("figures"):
+                judges.add(sample, answer, mask=mask)
+            with scorer.watch.measure("drawing"):
+                drawn = draw(sample, answer, mask=mask, number=number) if draw else None
+            pictures.append(_row(sample, answer, has_mask=mask is not None, drawn=drawn))
+        observer.advance()
+    return tuple(pictures), tuple(skipped)
 
 
-def _answers(model: Scorer, samples: list[Sample]) -> Iterator[tuple[Sample, Result | Skipped]]:
-    """Each sample with the model's answer."""
-    answers = model.score([sample.path for sample in samples], paper=True)
-    return zip(samples, answers, strict=True)
-
-
-def _truth(
-    sample: Sample, answer: Result, skipped: list[tuple[str, str]]
-) -> tuple[ImageResult, Bool[np.ndarray, "h w"] | None]:
-    """The picture's result, and its mask: none for a defect whose mask is missing or unusable."""
-    assert answer.paper is not None
-    is_defect = bool(sample.is_defect)
-    result = ImageResult(
-        sample.name, sample.category, is_defect, answer.score, paper_score=answer.paper.score
-    )
-    height, width = answer.map.shape
-    if not is_defect:
-        return result, np.zeros((height, width), dtype=bool)
-    if sample.mask is None:
-        return result, None
+def _mask(sample: Sample, answer: Answer, skipped: list[tuple[str, str]]) -> Mask | None:
+    """Where the defect is; None where there is none, or no mask that marks it and can be used."""
+    if not sample.is_defect or sample.mask is None:
+        return None
     try:
-        return result, read_mask(sample.mask, height=height, width=width)
+        mask = read_mask(sample.mask, height=answer.picture.height, width=answer.picture.width)
     except ImageError as error:
-        skipped.append((f"{sample.name} (its mask)", str(error)))
-        return result, None
+        skipped.append((f"{sample.name} (its mask)", _printable(str(error))))
+        return None
+    return mask if mask.any() else None
 
 
-def _with_overlap(additive: Evaluation, multiplicative: Evaluation) -> Evaluation:
-    """The published protocol: per-region overlap from the multiplicative map, the rest additive."""
-
-    def join(figures: Figures, other: Figures) -> Figures:
-        return replace(figures, aupro=other.aupro, aupro_strict=other.aupro_strict)
-
-    rows = tuple(
-        (category, join(figures, other))
-        for (category, figures), (_, other) in zip(additive.rows, multiplicative.rows, strict=True)
+def _row(sample: Sample, answer: Answer, *, has_mask: bool, drawn: Drawn | None) -> Judged:
+    return Judged(
+        name=sample.name,
+        category=sample.category,
+        defect=sample.defect or GOOD,
+        is_defect=bool(sample.is_defect),
+        score=answer.score,
+        paper_score=answer.paper and answer.paper.score,
+        p_value=answer.decision.p_value,
+        is_anomaly=answer.decision.is_anomaly,
+        concept=answer.concept,
+        size=(answer.picture.width, answer.picture.height),
+        has_mask=has_mask,
+        picture=drawn and drawn.picture,
+        heat=drawn and drawn.heat,
+        shown=drawn and drawn.shown,
     )
-    return replace(
-        additive,
-        rows=rows,
-        mean=join(additive.mean, multiplicative.mean),
-        mixed=join(additive.mixed, multiplicative.mixed),
+
+
+def _card(info: BundleInfo) -> ModelCard:
+    """The model as the result states it."""
+    manifest, recipe = info.manifest, info.recipe
+    return ModelCard(
+        version=manifest.version,
+        preset=recipe.preset,
+        backbone=recipe.backbone.name,
+        seed=recipe.training.seed,
+        size=manifest.size,
+        bytes=info.size,
+        data=manifest.data,
+        train=manifest.pictures.train,
+        validation=manifest.pictures.validation,
+        calibration=manifest.pictures.calibration,
+        concept_pictures=manifest.concept_pictures,
+        far=recipe.calibration.far,
+        promise=info.promise,
+        recipe=manifest.recipe,
     )

@@ -1,6 +1,6 @@
 """Saved models: a folder of JSON and safetensors, self-contained and sealed."""
 
-from normalis.bundle.load import bundle_recipe, check_files, load_bundle
+from normalis.bundle.load import bundle_recipe, check_files, load_bundle, picture_uses
 from normalis.bundle.manifest import (
     MANIFEST,
     SCHEMA,
@@ -23,6 +23,7 @@ __all__ = [
     "check_files",
     "file_digest",
     "load_bundle",
+    "picture_uses",
     "read_manifest",
     "write_bundle",
 ]

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from normalis.backbones.build import restore_pyramid
 from normalis.bundle.manifest import MANIFEST, Manifest, file_digest, read_manifest
-from normalis.bundle.save import BACKBONE, DETECTOR
+from normalis.bundle.save import BACKBONE, DATA, DETECTOR
 from normalis.calibration import Calibration
 from normalis.detectors.build import build_detector
 from normalis.detectors.contract import AbstractDetector
@@ -18,7 +19,7 @@ from normalis.errors import BundleError, SettingsError, WeightsError
 from normalis.recipes import Recipe, recipe_from
 from normalis.scoring import MapRange, Scorer
 
-__all__ = ["bundle_recipe", "check_files", "load_bundle"]
+__all__ = ["bundle_recipe", "check_files", "load_bundle", "picture_uses"]
 
 
 def load_bundle(folder: Path, *, device: torch.device) -> Scorer:
@@ -85,11 +86,32 @@ def check_files(folder: Path, manifest: Manifest) -> None:
                 f"{path}: was changed or damaged after it was written (its sha256 differs from the "
                 "manifest's); restore the model from a copy, or fit it anew."
             )
-    for name in (BACKBONE, DETECTOR):
+    for name in (BACKBONE, DETECTOR, DATA):
         if name not in manifest.files:
             raise BundleError(
                 f"{folder / MANIFEST}: does not name {name}; the model is incomplete."
             )
+
+
+def picture_uses(folder: Path) -> dict[str, str]:
+    """What each picture served for when the model was made: the model has seen these.
+
+    Args:
+        folder: A model whose files were checked.
+
+    Returns:
+        By the sha256 of the picture's file: "train", "validation" or "calibration".
+
+    Raises:
+        BundleError: The list cannot be read.
+    """
+    path = folder / DATA
+    try:
+        groups = TypeAdapter(dict[str, list[str]]).validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        reason = " ".join(str(error).split())
+        raise BundleError(f"{path}: the list of pictures cannot be read: {reason}.") from error
+    return {digest: use for use, digests in groups.items() for digest in digests}
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:

@@ -23,9 +23,8 @@ def demo(
         typer.Option("--set", metavar="NAME=VALUE", help="Any setting of the fit."),
     ] = None,
 ) -> None:
-    """Fit, score and report on the pictures in examples/; the result is a page to open."""
+    """Fit, evaluate and report on the pictures in examples/; the result is a page to open."""
     from normalis.api.fit import fit
-    from normalis.api.load import load
     from normalis.api.options import FitOptions
     from normalis.cli.lines import fit_lines
     from normalis.cli.observer import observing
@@ -43,5 +42,5 @@ def demo(
     with observing() as observer:
         options = FitOptions(overwrite=True)
         summary = fit(pictures, out / "model", recipe=recipe, options=options, observer=observer)
-        lines = judge(load(summary.path), pictures, report=out, observer=observer)
+        lines = judge(summary.path, pictures, report=out, observer=observer)
     tell(*fit_lines(summary), "", *lines, f"open {out / 'index.html'} in a browser")

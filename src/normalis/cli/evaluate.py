@@ -17,21 +17,35 @@ def evaluate(
     data: Annotated[
         Path, typer.Argument(metavar="DATA", help="Folder or manifest with labelled test pictures.")
     ],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="RESULT", help="Folder of the result: all figures, and thumbnails."),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of a report to look at.")
+    ] = None,
+    allow_seen: Annotated[
+        bool,
+        typer.Option("--allow-seen", help="Take pictures, too, that the model was made from."),
+    ] = False,
     layout: Annotated[
         str, typer.Option(help="Of the data; 'normalis data check' says what is recognised.")
     ] = "auto",
-    json: Annotated[Path | None, typer.Option(help="File for all figures.")] = None,
-    report: Annotated[
-        Path | None, typer.Option(help="Folder for figures, answers, heat maps and index.html.")
-    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
 ) -> None:
     """Print the figures of each class, their mean, and of all classes mixed."""
-    from normalis.api.load import load
     from normalis.cli.observer import observing
     from normalis.cli.testset import judge
 
-    scorer = load(model, device=device)
     with observing() as observer:
-        lines = judge(scorer, data, layout=layout, json=json, report=report, observer=observer)
+        lines = judge(
+            model,
+            data,
+            layout=layout,
+            allow_seen=allow_seen,
+            device=device,
+            out=out,
+            report=report,
+            observer=observer,
+        )
     tell(*lines)

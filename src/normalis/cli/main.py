@@ -6,13 +6,16 @@ from typing import Annotated, Any, final
 import typer
 from typer.core import TyperGroup
 
+from normalis.cli.benchmark import benchmark
 from normalis.cli.cache import cache
 from normalis.cli.data import data
 from normalis.cli.demo import demo
 from normalis.cli.evaluate import evaluate
 from normalis.cli.fit import fit
 from normalis.cli.info import info
+from normalis.cli.report import report
 from normalis.cli.score import score
+from normalis.cli.sensitivity import sensitivity
 from normalis.errors import NormalisError
 
 __all__ = ["app", "main"]
@@ -53,7 +56,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (fit, score, evaluate, info, cache, demo):
+for _command in (fit, score, evaluate, report, benchmark, sensitivity, info, cache, demo):
     app.command()(_command)
 app.add_typer(data, name="data")
 

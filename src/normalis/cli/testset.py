@@ -1,55 +1,106 @@
 """A labelled test set judged: what `evaluate` and `demo` have in common."""
 
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from normalis.api.evaluate import evaluate
-from normalis.cli.text import skipped_lines
-from normalis.datasets.layouts import open_dataset
+from normalis.bundle.manifest import read_manifest
+from normalis.cli.text import counted, skipped_lines
+from normalis.evaluation.folder import move_result, require_place, write_result
+from normalis.evaluation.result import Result
 from normalis.progress import Observer
-from normalis.report.figures import write_figures
+from normalis.report.site import write_report
 from normalis.report.tables import as_text, figure_table
-from normalis.report.testset import report_test_set
-from normalis.scoring import Scorer
+from normalis.report.thumbnails import Thumbnails
+from normalis.scoring import MapRange
 
-__all__ = ["judge"]
+__all__ = ["judge", "result_lines"]
 
 
 def judge(
-    model: Scorer,
+    model: Path,
     data: Path,
     *,
     layout: str = "auto",
-    json: Path | None = None,
+    allow_seen: bool = False,
+    device: str = "auto",
+    out: Path | None = None,
     report: Path | None = None,
     observer: Observer,
 ) -> list[str]:
     """Evaluate a model, write what is asked for, and give the lines to print.
 
     Args:
-        model: A fitted model.
+        model: Folder of a fitted model.
         data: Folder or manifest with labelled test pictures.
         layout: Of the data.
-        json: File for all figures.
-        report: Folder for the figures, answers, heat maps and the page of them.
+        allow_seen: Evaluate on pictures that the model has seen, too.
+        device: Where the model computes.
+        out: Folder of the result, with pictures.
+        report: Folder of the report.
         observer: Hears of the progress.
+
+    Raises:
+        NormalisError: A user's mistake, see `normalis.errors`.
     """
-    seen = evaluate(model, data, layout=layout, observer=observer)
-    table = figure_table(seen.honest, seen.paper)
-    lines = [as_text(table), *skipped_lines(seen.skipped)]
-    for file in (json, report and report / "evaluation.json"):
-        if file:
-            write_figures(
-                file, honest=seen.honest, paper=seen.paper, images=seen.images, skipped=seen.skipped
-            )
-            lines.append(f"figures: {file}")
-    if report:
-        page = report_test_set(
+    if out:
+        require_place(out)
+    with _beside(out or report) as folder:
+        draw = folder and Thumbnails(folder, MapRange(*read_manifest(model).map_range)).draw
+        result = evaluate(
             model,
-            open_dataset(data, layout=layout),
-            out=report,
-            notes=(f"False alarms: {model.calibration.promise()}.",),
-            table=table,
+            data,
+            layout=layout,
+            allow_seen=allow_seen,
+            draw=draw,
+            device=device,
             observer=observer,
         )
-        lines.append(f"report: {page}")
+        lines = result_lines(result)
+        if folder:
+            lines += _written(result, folder, out=out, report=report)
     return lines
+
+
+def result_lines(result: Result) -> list[str]:
+    """The table with its protocols, and what was left out or should not have been there."""
+    unmarked = sum(picture.is_defect and not picture.has_mask for picture in result.pictures)
+    lines = [as_text(figure_table(result.honest, result.paper))]
+    if result.skipped:
+        lines += [f"skipped: {len(result.skipped):,}", *skipped_lines(result.skipped)]
+    if unmarked:
+        left_out = counted(unmarked, "defect picture")
+        lines.append(f"left out of the pixel figures: {left_out} without a usable mask")
+    if result.seen:
+        seen = counted(len(result.seen), "test picture")
+        lines.append(
+            f"NOT A FAIR TEST: the model was fitted or calibrated on {seen}, so that these figures "
+            "promise nothing for new pictures"
+        )
+    return lines
+
+
+@contextmanager
+def _beside(place: Path | None) -> Generator[Path | None]:
+    """A folder on the disk of what is to be written; an interrupted run leaves nothing else."""
+    if place is None:
+        yield None
+        return
+    place = place.resolve()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as scratch:
+        yield Path(scratch) / "result"
+
+
+def _written(
+    result: Result, folder: Path, *, out: Path | None, report: Path | None
+) -> Iterator[str]:
+    """Write the result and the report of it; say where."""
+    write_result(result, folder)
+    if out:
+        move_result(folder, out)
+        yield f"result: {out}"
+    if report:
+        yield f"report: {write_report(result, source=out or folder, out=report)}"

@@ -1,11 +1,14 @@
 """How well a model does: figures, the rules they keep, and the result that reports read."""
 
-from normalis.evaluation.evaluator import PIXEL_BUDGET, Evaluator
+from normalis.evaluation.evaluator import Evaluator
 from normalis.evaluation.figures import Evaluation, Figures, ImageResult, percent
-from normalis.evaluation.protocol import HONEST, PAPER, EvaluationProtocol
+from normalis.evaluation.folder import read_result, write_result
+from normalis.evaluation.machine import machine
+from normalis.evaluation.protocol import HONEST, PAPER, EvaluationProtocol, Needs
 from normalis.evaluation.result import (
     SCHEMA,
     CategoryCurves,
+    Drawn,
     Judged,
     ModelCard,
     Result,
@@ -17,9 +20,9 @@ from normalis.evaluation.result import (
 __all__ = [
     "HONEST",
     "PAPER",
-    "PIXEL_BUDGET",
     "SCHEMA",
     "CategoryCurves",
+    "Drawn",
     "Evaluation",
     "EvaluationProtocol",
     "Evaluator",
@@ -27,9 +30,13 @@ __all__ = [
     "ImageResult",
     "Judged",
     "ModelCard",
+    "Needs",
     "Result",
     "Seen",
     "Stage",
     "Trace",
+    "machine",
     "percent",
+    "read_result",
+    "write_result",
 ]

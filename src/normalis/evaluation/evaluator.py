@@ -8,16 +8,14 @@ takes no part in the mean.
 One `Evaluator` judges one kind of score. To set a method's published score beside the honest one,
 feed a second evaluator with ``score="paper"`` and the published maps.
 
-Pixel figures are read at an evaluation size. Maps are not kept: each is split at once into the
-scores of its normal and of its defect pixels, 4 bytes a normal pixel and 12 a defect pixel, and as
-much again while finishing. Where the number of pictures is given, the size shrinks so that all
-together keep at most `PIXEL_BUDGET` pixels (4,096 pictures of 256 × 256: 1 GiB).
+Pixel figures are read at an evaluation size, from adaptive bins: memory does not grow with the
+number of pictures. They are exact up to some hundred thousand pixels a category; beyond, the
+protocol line says how far an area can be off. Image figures are always exact.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -26,37 +24,34 @@ from torch.nn import functional
 
 from normalis.errors import DatasetError
 from normalis.evaluation.figures import Evaluation, Figures, ImageResult
-from normalis.metrics.curve import ranking_curve
+from normalis.evaluation.protocol import HONEST, PAPER
+from normalis.evaluation.result import CategoryCurves, Trace
+from normalis.metrics.counts import BINS, ScoreCounts
+from normalis.metrics.curve import Curve
 from normalis.metrics.overlap import region_weights
+from normalis.metrics.thin import thin_precision, thin_recall
 
-__all__ = ["PIXEL_BUDGET", "Evaluator"]
-
-PIXEL_BUDGET = 2**28
+__all__ = ["Evaluator"]
 
 _FIGURES = tuple(f.name for f in fields(Figures) if f.name not in {"images", "defects"})
+_LIMIT, _STRICT_LIMIT = 0.3, 0.05
 
 
 class Evaluator:
     """Collects scored test pictures one by one, then computes every figure."""
 
     def __init__(
-        self,
-        *,
-        score: Literal["honest", "paper"] = "honest",
-        pictures: int | None = None,
-        longest_side: int = 256,
+        self, *, score: Literal["honest", "paper"] = "honest", longest_side: int = 256
     ) -> None:
         """Prepare an evaluation.
 
         Args:
             score: Which image score of a result is judged.
-            pictures: How many will come, if known: bounds the memory.
             longest_side: Maps and masks are shrunk to at most this side, in pixels; never enlarged.
         """
-        within_budget = math.isqrt(PIXEL_BUDGET // max(1, pictures or 1))
         self._score = score
-        self._longest_side = max(1, min(longest_side, within_budget))
-        self._categories: dict[str, _Collected] = {}
+        self._longest_side = longest_side
+        self._categories: dict[str, _Counts] = {}
         self._without_mask = 0
         self._vanished = 0
 
@@ -84,45 +79,64 @@ class Evaluator:
         if score is None or math.isnan(score):
             raise ValueError(f"{result.name} has no {self._score} score: {score}.")
         _check_pixels(result, map, mask)
-        collected = self._categories.setdefault(result.category or "unnamed", _Collected())
-        (collected.defect_scores if result.is_defect else collected.normal_scores).append(score)
+        counts = self._categories.setdefault(result.category or "unnamed", _Counts())
+        counts.image.add(np.array([score]), np.array([result.is_defect]))
         is_marked = mask is not None and bool(mask.any())
         if map is not None and result.is_defect and not is_marked:
             self._without_mask += 1
         elif map is not None:
-            self._add_pixels(collected, map, mask if is_marked else None)
+            self._add_pixels(counts.pixel, map, mask if is_marked else None)
 
     def finish(self) -> Evaluation:
         """Compute all figures. The evaluator may go on collecting afterwards."""
-        names = sorted(self._categories)
-        parts = [_ranked(self._categories[name]) for name in names]
-        rows = [_figures([part]) for part in parts]
+        rows = tuple((name, _figures(counts)) for name, counts in self._sorted())
+        mixed = self._mixed()
         return Evaluation(
-            rows=tuple(zip(names, rows, strict=True)),
-            mean=_mean(rows),
-            mixed=_figures(parts),
-            protocol=self._protocol(),
+            rows=rows,
+            mean=_mean([figures for _, figures in rows]),
+            mixed=_figures(mixed),
+            protocol=self._protocol(mixed.pixel),
         )
 
-    def _add_pixels(
-        self, collected: "_Collected", values: np.ndarray, mask: np.ndarray | None
-    ) -> None:
-        """Split the shrunk map into the scores of its normal and of its defect pixels."""
+    def curves(self) -> tuple[CategoryCurves, ...]:
+        """The curves of each category by its name, then of all pictures mixed."""
+        return tuple(
+            _curves(name, counts) for name, counts in [*self._sorted(), ("", self._mixed())]
+        )
+
+    def _sorted(self) -> "list[tuple[str, _Counts]]":
+        return sorted(self._categories.items(), key=lambda item: item[0])
+
+    def _mixed(self) -> "_Counts":
+        """All categories under one ranking."""
+        parts = [_Counts(), *(counts for _, counts in self._sorted())]
+        return _Counts(
+            image=ScoreCounts.merge(*(part.image for part in parts)),
+            pixel=ScoreCounts.merge(*(part.pixel for part in parts)),
+        )
+
+    def _add_pixels(self, counts: ScoreCounts, values: np.ndarray, mask: np.ndarray | None) -> None:
+        """Count the pixels of the shrunk map."""
         small = _shrink(values, self._longest_side)
         marked = np.zeros(small.shape, dtype=bool)
         if mask is not None:
             marked = _shrink(mask, self._longest_side) > 0.5
             self._vanished += not marked.any()
-        collected.normal_pixels.append(small[~marked])
-        collected.defect_pixels.append(small[marked])
-        collected.weights.append(region_weights(marked))
+        counts.add(small, marked, weights=region_weights(marked))
 
-    def _protocol(self) -> str:
+    def _protocol(self, pixel: ScoreCounts) -> str:
+        rules = HONEST if self._score == "honest" else PAPER
         clauses = [
+            rules.sentence,
             f"{self._score} score",
             f"pixel figures at most {self._longest_side} pixels on the longest side, "
             "masks marked above 0.5 after the resize",
         ]
+        areas = pixel.area_range()
+        if areas is not None and not pixel.is_exact:
+            clauses.append(
+                f"pixels counted in adaptive bins, the mixed pixel AUROC within {areas.width:.0e}"
+            )
         if self._without_mask:
             clauses.append(f"defect pictures without a mask left out of them: {self._without_mask}")
         if self._vanished:
@@ -131,25 +145,11 @@ class Evaluator:
 
 
 @dataclass(frozen=True)
-class _Collected:
-    """The scores of one category so far; the lists grow."""
+class _Counts:
+    """The scores of one category so far, which grow: of pictures, and of pixels."""
 
-    normal_scores: list[float] = field(default_factory=list[float])
-    defect_scores: list[float] = field(default_factory=list[float])
-    normal_pixels: list[np.ndarray] = field(default_factory=list[np.ndarray])
-    defect_pixels: list[np.ndarray] = field(default_factory=list[np.ndarray])
-    weights: list[np.ndarray] = field(default_factory=list[np.ndarray])
-
-
-@dataclass(frozen=True)
-class _Ranked:
-    """One category, ready for the curves: normal scores and pixels are sorted."""
-
-    normal_scores: Float[np.ndarray, " n"]
-    defect_scores: Float[np.ndarray, " d"]
-    normal_pixels: Float32[np.ndarray, " p"]
-    defect_pixels: Float32[np.ndarray, " q"]
-    weights: Float[np.ndarray, " q"]
+    image: ScoreCounts = field(default_factory=ScoreCounts)
+    pixel: ScoreCounts = field(default_factory=lambda: ScoreCounts(bins=BINS))
 
 
 def _check_pixels(result: ImageResult, values: np.ndarray | None, mask: np.ndarray | None) -> None:
@@ -163,45 +163,51 @@ def _check_pixels(result: ImageResult, values: np.ndarray | None, mask: np.ndarr
         )
 
 
-def _ranked(collected: _Collected) -> _Ranked:
-    normal_pixels = _joined(collected.normal_pixels, np.float32)
-    normal_pixels.sort()
-    return _Ranked(
-        normal_scores=np.sort(np.array(collected.normal_scores, dtype=np.float64)),
-        defect_scores=np.array(collected.defect_scores, dtype=np.float64),
-        normal_pixels=normal_pixels,
-        defect_pixels=_joined(collected.defect_pixels, np.float32),
-        weights=_joined(collected.weights, np.float64),
-    )
-
-
-def _figures(parts: Sequence[_Ranked]) -> Figures:
+def _figures(counts: _Counts) -> Figures:
     """The figures of one category, or of several under one ranking."""
-    normals = [part.normal_scores for part in parts]
-    defects = _joined([part.defect_scores for part in parts], np.float64)
-    normal_pixels = [part.normal_pixels for part in parts]
-    defect_pixels = _joined([part.defect_pixels for part in parts], np.float32)
-    image = ranking_curve(normals, defects)
-    pixel = ranking_curve(normal_pixels, defect_pixels)
-    overlap = ranking_curve(
-        normal_pixels, defect_pixels, weights=_joined([part.weights for part in parts], np.float64)
-    )
+    image, pixel = counts.image.curve(), counts.pixel.curve()
+    overlap = counts.pixel.curve(weighted=True)
     image_f1, pixel_f1 = (best and best.value for best in (image.f1_max(), pixel.f1_max()))
     return Figures(
-        images=image.normals + len(defects),
-        defects=len(defects),
+        images=counts.image.normals + counts.image.anomalous,
+        defects=counts.image.anomalous,
         image_auroc=image.area(),
         image_ap=image.average_precision(),
         image_f1_max=image_f1,
         pixel_auroc=pixel.area(),
         pixel_ap=pixel.average_precision(),
-        aupro=overlap.area(limit=0.3),
+        aupro=overlap.area(limit=_LIMIT),
         pixel_f1_max=pixel_f1,
-        aupro_strict=overlap.area(limit=0.05),
+        aupro_strict=overlap.area(limit=_STRICT_LIMIT),
+        pixel_iou_max=pixel.iou_max(),
     )
 
 
-def _mean(rows: Sequence[Figures]) -> Figures:
+def _curves(category: str, counts: _Counts) -> CategoryCurves:
+    image, pixel = counts.image.curve(), counts.pixel.curve()
+    return CategoryCurves(
+        category=category,
+        image_roc=_recall(image),
+        image_pr=_precision(image),
+        pixel_roc=_recall(pixel),
+        pixel_pr=_precision(pixel),
+        region_recall=_recall(counts.pixel.curve(weighted=True)),
+    )
+
+
+def _recall(curve: Curve) -> Trace | None:
+    return _trace(*thin_recall(curve)) if curve.is_defined else None
+
+
+def _precision(curve: Curve) -> Trace | None:
+    return _trace(*thin_precision(curve)) if curve.is_defined else None
+
+
+def _trace(x: np.ndarray, y: np.ndarray) -> Trace:
+    return Trace(x=tuple(x.tolist()), y=tuple(y.tolist()))
+
+
+def _mean(rows: list[Figures]) -> Figures:
     """Each figure's mean over the categories that have it."""
     means = {name: _mean_figure([getattr(row, name) for row in rows]) for name in _FIGURES}
     return Figures(
@@ -209,13 +215,9 @@ def _mean(rows: Sequence[Figures]) -> Figures:
     )
 
 
-def _mean_figure(values: Sequence[float | None]) -> float | None:
+def _mean_figure(values: list[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
-
-
-def _joined(parts: Sequence[np.ndarray], dtype: type[np.floating[Any]]) -> np.ndarray:
-    return np.concatenate([np.zeros(0, dtype), *parts])
 
 
 def _shrink(image: np.ndarray, longest_side: int) -> Float32[np.ndarray, "h w"]:

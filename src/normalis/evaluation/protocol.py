@@ -2,7 +2,22 @@
 
 from dataclasses import dataclass
 
-__all__ = ["HONEST", "PAPER", "EvaluationProtocol"]
+from normalis.errors import SettingsError
+
+__all__ = ["HONEST", "PAPER", "EvaluationProtocol", "Needs"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What a score is made from, beyond the picture and the fitted model.
+
+    Attributes:
+        test_set: Other pictures of the test set.
+        test_labels: The test picture's class.
+    """
+
+    test_set: bool = False
+    test_labels: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +44,27 @@ class EvaluationProtocol:
     def sentence(self) -> str:
         """The line that stands under every table."""
         return f"{self.name} protocol: {self.epoch}; {self.normalisation}; {self.labels}"
+
+    def accept(self, needs: Needs, *, score: str) -> None:
+        """Refuse a score that is made from more than these rules allow.
+
+        Args:
+            needs: What the score is made from.
+            score: What it is called.
+
+        Raises:
+            SettingsError: It needs what is not allowed.
+        """
+        wanted = {
+            "other pictures of the test set": needs.test_set and not self.test_set,
+            "the test picture's class": needs.test_labels and not self.test_labels,
+        }
+        refused = " and ".join(what for what, is_refused in wanted.items() if is_refused)
+        if refused:
+            raise SettingsError(
+                f"The {score} needs {refused}, which the {self.name} protocol does not allow; "
+                "evaluate it by the paper protocol."
+            )
 
 
 HONEST = EvaluationProtocol(

@@ -9,7 +9,17 @@ from typing import Any
 
 from normalis.evaluation.figures import Evaluation
 
-__all__ = ["SCHEMA", "CategoryCurves", "Judged", "ModelCard", "Result", "Seen", "Stage", "Trace"]
+__all__ = [
+    "SCHEMA",
+    "CategoryCurves",
+    "Drawn",
+    "Judged",
+    "ModelCard",
+    "Result",
+    "Seen",
+    "Stage",
+    "Trace",
+]
 
 SCHEMA = 1
 """Rises when a reader of the file would have to change."""
@@ -26,6 +36,10 @@ class Trace:
 
     x: tuple[float, ...]
     y: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.x) != len(self.y):
+            raise ValueError(f"A curve has {len(self.x)} places and {len(self.y)} values.")
 
 
 @dataclass(frozen=True)
@@ -47,6 +61,21 @@ class CategoryCurves:
     pixel_roc: Trace | None
     pixel_pr: Trace | None
     region_recall: Trace | None
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The two thumbnails of a picture.
+
+    Attributes:
+        picture: File of the picture, below the result's folder, with forward slashes.
+        heat: File of the picture with heat map, and outline of the mask.
+        shown: Width and height of both, pixels.
+    """
+
+    picture: str
+    heat: str
+    shown: tuple[int, int]
 
 
 @dataclass(frozen=True)

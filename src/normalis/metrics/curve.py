@@ -2,18 +2,15 @@
 
 Lower the threshold from +∞ to −∞ and count what lies at or above it: *true* weight among the
 anomalous scores, *false* alarms among the normal ones. Every metric changes only where an
-anomalous score is met, so the curve is kept at the distinct anomalous scores alone. The normal
-scores may come in several sorted parts, whose counts add up: the curve of all products together
-needs no joint sort of their pixels.
+anomalous score is met, so the curve is kept at the distinct anomalous scores alone.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Float64
 
-__all__ = ["Curve", "F1Max", "ranking_curve"]
+__all__ = ["Curve", "F1Max", "area_below", "ranking_curve"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +30,9 @@ class F1Max:
 @dataclass(frozen=True)
 class Curve:
     """True weight and false alarms at each distinct anomalous score, highest first.
+
+    A curve read from bins has one entry a bin that holds anomalous scores: its lower edge. All
+    scores of the bin then count as equal.
 
     Attributes:
         thresholds: The k distinct anomalous scores, falling.
@@ -72,19 +72,15 @@ class Curve:
             raise ValueError(f"The false-alarm limit must lie in (0, 1], not {limit}.")
         if not self.is_defined:
             return None
-        rate, height = self._corners()
-        inside = rate <= limit
-        x = np.append(rate[inside], limit)
-        y = np.append(height[inside], np.interp(limit, rate, height))
-        return float(np.trapezoid(y, x) / limit)
+        rate, recall = self.corners()
+        return area_below(rate, recall, limit=limit)
 
     def average_precision(self) -> float | None:
         """Precision at each threshold, weighted by the recall gained there (no interpolation)."""
         if not self.is_defined:
             return None
-        precision = self.true_at / (self.true_at + self.false_at)
-        gained = np.diff(self.true_at, prepend=0.0) / self.true_at[-1]
-        return float(gained @ precision)
+        gained = np.diff(self.recall(), prepend=0.0)
+        return float(gained @ self.precision())
 
     def f1_max(self) -> F1Max | None:
         """The best F1 over all thresholds: an upper bound, for it looks at the labels."""
@@ -94,50 +90,63 @@ class Curve:
         best = int(np.argmax(f1))
         return F1Max(value=float(f1[best]), threshold=float(self.thresholds[best]))
 
-    def _corners(self) -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:
-        """The curve's corner points (false-alarm rate, share of true weight), from 0 to 1."""
+    def iou_max(self) -> float | None:
+        """The best intersection over union, reached where F1 is best: IoU = F1 / (2 − F1)."""
+        best = self.f1_max()
+        return None if best is None else best.value / (2.0 - best.value)
+
+    def recall(self) -> Float64[np.ndarray, " k"]:
+        """Share of the anomalous weight at or above each threshold: rising to 1."""
+        return self.true_at / self.true_at[-1]
+
+    def precision(self) -> Float64[np.ndarray, " k"]:
+        """True weight among all that lies at or above each threshold, in [0, 1]."""
+        return self.true_at / (self.true_at + self.false_at)
+
+    def corners(self) -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:
+        """The corner points of a defined curve: false-alarm rate and recall, both from 0 to 1."""
         false = np.stack([self.false_above, self.false_at], axis=1).ravel() / self.normals
-        true_above = np.concatenate([[0.0], self.true_at[:-1]])
-        true = np.stack([true_above, self.true_at], axis=1).ravel() / self.true_at[-1]
+        recall = self.recall()
+        true = np.stack([np.append(0.0, recall[:-1]), recall], axis=1).ravel()
         return np.concatenate([[0.0], false, [1.0]]), np.concatenate([[0.0], true, [1.0]])
 
 
+def area_below(
+    rate: Float64[np.ndarray, " n"], height: Float64[np.ndarray, " n"], *, limit: float
+) -> float:
+    """Mean height of a line of points over rates in [0, limit], cut at the limit itself."""
+    inside = rate <= limit
+    x = np.append(rate[inside], limit)
+    y = np.append(height[inside], np.interp(limit, rate, height))
+    return float(np.trapezoid(y, x) / limit)
+
+
 def ranking_curve(
-    normal: Sequence[Float[np.ndarray, " _"]],
+    normal: Float[np.ndarray, " n"],
     anomalous: Float[np.ndarray, " a"],
     *,
     weights: Float64[np.ndarray, " a"] | None = None,
 ) -> Curve:
-    """Build the curve of anomalous scores against sorted parts of normal scores.
+    """Build the exact curve by sorting; infinite scores rank as they are.
 
     Args:
-        normal: The normal scores, each part sorted upwards. Infinite scores rank as they are.
-        anomalous: The anomalous scores in any order.
+        normal: The normal scores, in any order.
+        anomalous: The anomalous scores, in any order.
         weights: A positive weight for each anomalous score; None: 1 each.
 
     Raises:
-        ValueError: If a score is not a number. Of a sorted part only the last entry is looked at,
-            for numpy sorts NaN to the end.
+        ValueError: If a score is not a number.
     """
-    if np.isnan(anomalous).any() or any(len(part) and np.isnan(part[-1]) for part in normal):
+    if np.isnan(anomalous).any() or np.isnan(normal).any():
         raise ValueError("A score is not a number (NaN): it cannot be ranked.")
     rising, where = np.unique(anomalous, return_inverse=True)
-    total = np.bincount(where, weights=weights, minlength=len(rising)).astype(np.float64)
-    thresholds = rising[::-1]
+    weight = np.bincount(where, weights=weights, minlength=len(rising)).astype(np.float64)
+    ranked = np.sort(normal)
+    beneath, at_most = (np.searchsorted(ranked, rising, side=side) for side in ("left", "right"))
     return Curve(
-        thresholds=thresholds,
-        true_at=np.cumsum(total[::-1]),
-        false_above=_count_beyond(normal, thresholds, or_equal=False),
-        false_at=_count_beyond(normal, thresholds, or_equal=True),
-        normals=sum(len(part) for part in normal),
+        thresholds=rising[::-1],
+        true_at=np.cumsum(weight[::-1]),
+        false_above=(len(ranked) - at_most[::-1]).astype(np.float64),
+        false_at=(len(ranked) - beneath[::-1]).astype(np.float64),
+        normals=len(ranked),
     )
-
-
-def _count_beyond(
-    parts: Sequence[Float[np.ndarray, " _"]], thresholds: Float[np.ndarray, " k"], *, or_equal: bool
-) -> Float64[np.ndarray, " k"]:
-    """How many entries of the sorted parts lie above each threshold."""
-    count = np.zeros(len(thresholds))
-    for part in parts:
-        count += len(part) - np.searchsorted(part, thresholds, side="left" if or_equal else "right")
-    return count

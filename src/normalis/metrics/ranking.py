@@ -1,4 +1,4 @@
-"""AUROC, average precision and the best F1 of labelled scores (METHODS §4).
+"""Exact metrics of labelled scores: AUROC, average precision, best F1 and IoU (METHODS §4).
 
 Ties are handled as scikit-learn handles them: equal scores pass a threshold together. A metric is
 None, never 0, where it is undefined: where only one of the two kinds is present.
@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 
 from normalis.metrics.curve import Curve, F1Max, ranking_curve
 
-__all__ = ["auroc", "average_precision", "f1_max"]
+__all__ = ["auroc", "average_precision", "f1_max", "iou_max"]
 
 
 def auroc(scores: Float[np.ndarray, " n"], is_anomalous: Bool[np.ndarray, " n"]) -> float | None:
@@ -46,5 +46,13 @@ def f1_max(scores: Float[np.ndarray, " n"], is_anomalous: Bool[np.ndarray, " n"]
     return _labelled_curve(scores, is_anomalous).f1_max()
 
 
+def iou_max(scores: Float[np.ndarray, " n"], is_anomalous: Bool[np.ndarray, " n"]) -> float | None:
+    """The best intersection over union over all thresholds, an upper bound as `f1_max` is.
+
+    Arguments, result and errors are those of `auroc`.
+    """
+    return _labelled_curve(scores, is_anomalous).iou_max()
+
+
 def _labelled_curve(scores: Float[np.ndarray, " n"], is_anomalous: Bool[np.ndarray, " n"]) -> Curve:
-    return ranking_curve([np.sort(scores[~is_anomalous])], scores[is_anomalous])
+    return ranking_curve(scores[~is_anomalous], scores[is_anomalous])

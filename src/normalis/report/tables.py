@@ -32,12 +32,13 @@ class Table:
 def figure_table(honest: Evaluation, paper: Evaluation) -> Table:
     """Two lines a class, one a score; then the mean over classes and all pictures mixed.
 
-    Figures are percentages, "n/a" where one is not defined.
+    Figures are percentages, "n/a" where one is not defined; a note below says why.
     """
     lines: list[tuple[str, ...]] = []
     for (name, ours), (_, theirs) in zip(_named(honest), _named(paper), strict=True):
         lines += [_cells(name, "honest", ours), _cells(name, "paper", theirs)]
-    return Table(_COLUMNS, tuple(lines), (f"{honest.protocol}.", f"{paper.protocol}."))
+    notes = (f"{honest.protocol}.", f"{paper.protocol}.", *_reasons(honest))
+    return Table(_COLUMNS, tuple(lines), notes)
 
 
 def as_text(table: Table) -> str:
@@ -60,6 +61,21 @@ def as_markdown(table: Table) -> str:
 
 def _named(evaluation: Evaluation) -> list[tuple[str, Figures]]:
     return [*evaluation.rows, ("mean", evaluation.mean), ("all mixed", evaluation.mixed)]
+
+
+def _reasons(evaluation: Evaluation) -> list[str]:
+    """Why classes have no figures; the mean leaves them out."""
+    lacks = {
+        "no defect pictures": [name for name, row in evaluation.rows if row.defects == 0],
+        "no good pictures": [name for name, row in evaluation.rows if row.defects == row.images],
+        "no masks": [
+            name
+            for name, row in evaluation.rows
+            if row.pixel_auroc is None and row.image_auroc is not None
+        ],
+    }
+    parts = [f"{what} in {', '.join(names)}" for what, names in lacks.items() if names]
+    return [f"n/a is not defined, and not in the mean: {'; '.join(parts)}."] if parts else []
 
 
 def _cells(name: str, score: str, figures: Figures) -> tuple[str, ...]:

@@ -1,0 +1,114 @@
+"""A result as a folder that a browser opens: one page, its pictures and drawings, a JSON twin."""
+
+import json
+import shutil
+from importlib import resources
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote
+
+from normalis.errors import ResultError
+from normalis.evaluation.folder import write_result
+from normalis.evaluation.result import Result
+from normalis.images.write import replacing
+from normalis.report.cards import card_data
+from normalis.report.plots import DASHES
+from normalis.report.svg import PALETTE
+from normalis.report.views import Plot, View, make_view
+
+__all__ = ["write_report"]
+
+_PLOTS = "plots"
+
+
+def write_report(result: Result, *, source: Path, out: Path) -> Path:
+    """Write a folder that needs nothing else and no network: mail it, open its `index.html`.
+
+    Args:
+        result: What to show.
+        source: Its folder, with the thumbnails that it names.
+        out: The folder to write; made where it is missing, files of the same names are replaced.
+            It may be `source` itself.
+
+    Returns:
+        The page.
+
+    Raises:
+        ResultError: A thumbnail is missing, or its name leads out of the folder.
+        OSError: A file cannot be written.
+    """
+    thumbnails = [
+        name for one in result.pictures for name in (one.picture, one.heat) if name is not None
+    ]
+    for name in thumbnails:
+        _require_below(name, source)
+    view = make_view(result)
+    _copy(thumbnails, source=source, out=out)
+    write_result(result, out)
+    palette = _template("palette.css")
+    for plot in view.plots:
+        _write(out / _PLOTS / f"{plot.name}.svg", _alone(plot, palette))
+    _write(out / "style.css", palette + _template("style.css"))
+    _write(out / "script.js", _template("script.js"))
+    _write(out / "index.html", _page(result, view))
+    return out / "index.html"
+
+
+def _copy(names: list[str], *, source: Path, out: Path) -> None:
+    if source.resolve() == out.resolve():
+        return
+    for name in names:
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        with replacing(out / name) as temporary:
+            shutil.copyfile(source / name, temporary)
+
+
+def _require_below(name: str, source: Path) -> None:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not (source / name).is_file():
+        raise ResultError(
+            f"{source}: the result names the thumbnail {name!r}, which is not a file in this "
+            "folder; evaluate again."
+        )
+
+
+def _page(result: Result, view: View) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("normalis", "report/templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(link=quote, nobreak=_nobreak)
+    return environment.get_template("report.html").render(
+        result=result,
+        view=view,
+        recipe=json.dumps(result.model.recipe, indent=2, ensure_ascii=False),
+        cards=card_data(result.pictures, view.classes),
+        palette=PALETTE,
+        dashes=DASHES,
+    )
+
+
+def _alone(plot: Plot, palette: str) -> str:
+    """The drawing as a file of its own, in the colours for a light ground."""
+    opening, mark, rest = plot.svg.partition(">")
+    return f"{opening}{mark}\n<style>{palette}</style>{rest}\n"
+
+
+def _template(name: str) -> str:
+    return (resources.files("normalis") / "report" / "templates" / name).read_text("utf-8")
+
+
+def _nobreak(text: str) -> str:
+    """A number and its per cent sign stay on one line."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all; bytes of a name that are not text are written escaped."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
