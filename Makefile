@@ -8,10 +8,10 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check
+.PHONY: help demo test lint check bench-smoke
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## fit on the pictures in examples/, score the test pictures, open demo-out/index.html
 	$(BIN)/normalis demo --out demo-out
@@ -25,6 +25,10 @@ lint: $(INSTALLED_DEV) ## check style, format and types
 	$(BIN)/pyright
 
 check: lint test ## everything that a change must pass
+
+bench-smoke: $(INSTALLED) ## run the smallest benchmark, from pictures to pages, and throw it away
+	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	$(BIN)/normalis benchmark smoke --out "$$folder/out" --cache "$$folder/cache"
 
 $(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)

@@ -165,6 +165,8 @@ def made_answer(
         paper_score=None,
         p_value=decision.p_value,
         is_anomaly=decision.is_anomaly,
+        threshold=decision.threshold,
+        far_promised=decision.far_promised,
         concept=number % 32,
         size=(1024, 1024),
         has_mask=is_defect,

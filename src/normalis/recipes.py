@@ -1,7 +1,7 @@
 """Settings composed: presets, and the one place where a user's words become settings."""
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,7 +16,15 @@ from normalis.errors import SettingsError
 from normalis.images.prepare import Preparation
 from normalis.training.settings import TrainingSettings
 
-__all__ = ["PRESETS", "Recipe", "parse_assignment", "preset", "read_recipe", "recipe_from"]
+__all__ = [
+    "PRESETS",
+    "Recipe",
+    "parse_assignment",
+    "preset",
+    "read_recipe",
+    "recipe_from",
+    "require_known",
+]
 
 Tree = Mapping[str, Any]
 
@@ -73,6 +81,7 @@ def _paper() -> Recipe:
             found_concepts=False,
             whitening="none",
             memory=0,
+            neighbourhood=1,
             data_codes=False,
             exact_prior=False,
             per_dimension=False,
@@ -113,8 +122,7 @@ def preset(name: str) -> Recipe:
     Raises:
         SettingsError: No preset of this name.
     """
-    if name not in PRESETS:
-        raise SettingsError(_unknown("preset", name, list(PRESETS)))
+    require_known("preset", [name], allowed=list(PRESETS))
     return PRESETS[name]()
 
 
@@ -165,13 +173,25 @@ def parse_assignment(text: str) -> dict[str, Any]:
     return parsed
 
 
+def require_known(kind: str, names: Sequence[str], *, allowed: Sequence[str]) -> None:
+    """Refuse a name that is not allowed, with the nearest right one, or else with all.
+
+    Raises:
+        SettingsError: One of the names is not among those allowed.
+    """
+    for name in names:
+        if name not in allowed:
+            near = get_close_matches(name, allowed, n=1, cutoff=0.5)
+            hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(allowed)}."
+            raise SettingsError(f"There is no {kind} '{name}'; {hint}")
+
+
 def _replaced(base: Any, overrides: Tree, prefix: str) -> Any:  # noqa: ANN401
     """A settings object with some fields replaced, recursively."""
-    known = {f.name: f for f in fields(base)}
+    known = [prefix + f.name for f in fields(base)]
+    require_known("setting", [prefix + name for name in overrides], allowed=known)
     changes: dict[str, Any] = {}
     for name, value in overrides.items():
-        if name not in known:
-            raise SettingsError(_unknown("setting", prefix + name, [prefix + k for k in known]))
         current = getattr(base, name)
         if is_dataclass(current):
             if not isinstance(value, Mapping):
@@ -195,10 +215,3 @@ def _checked(base: Any, changes: dict[str, Any], prefix: str) -> Any:  # noqa: A
         raise SettingsError(
             f"{prefix}{name} cannot be {first['input']!r}: {first['msg']}."
         ) from error
-
-
-def _unknown(kind: str, name: str, allowed: list[str]) -> str:
-    """One sentence that names the nearest right name."""
-    near = get_close_matches(name, allowed, n=1, cutoff=0.5)
-    hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(allowed)}."
-    return f"There is no {kind} '{name}'; {hint}"

@@ -1,7 +1,7 @@
 """A suite run: what is made, what is kept, what goes on, and what is passed over."""
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +221,10 @@ def test_a_mistake_is_found_before_anything_runs(world: World) -> None:
         world.run(places={"thing": world.folder})
     with pytest.raises(SettingsError, match=r"training\.epochs is 0"):
         world.run({"training": {"epochs": 0}})
+    suite = read_suite(str(world.folder / "tiny.toml"))
+    things = replace(suite.data[0], apart=("bottl",))
+    with pytest.raises(SettingsError, match="no class 'bottl'; did you mean 'bottle'"):
+        benchmark(replace(suite, data=(things,)), world.out)
     with pytest.raises(SettingsError, match="There is no device 'abacus'"):
         world.run(device="abacus")
     assert world.runner.made == []

@@ -115,17 +115,24 @@ def test_any_error_is_one_line(
     assert line.startswith(message)
 
 
-@pytest.mark.parametrize(("command", "hint"), [("fit", "; run again with --resume"), ("info", "")])
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["fit", "data", "--out", "model"], "; run again with --resume"),
+        (["benchmark", "smoke", "--out", "runs"], "; run again: finished runs are kept"),
+        (["info", "model"], ""),
+    ],
+)
 def test_an_interruption_says_how_to_go_on(
-    command: str, hint: str, monkeypatch: pytest.MonkeyPatch
+    arguments: list[str], hint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_arguments: object, **_more: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(import_module("normalis.api.load"), "describe", interrupt)
     monkeypatch.setattr(import_module("normalis.api.fit"), "fit", interrupt)
-    more = ["--out", "model"] if command == "fit" else []
-    assert run(command, "data", *more, fails=130) == [f"interrupted{hint}"]
+    monkeypatch.setattr(import_module("normalis.api.benchmark"), "benchmark", interrupt)
+    assert run(*arguments, fails=130) == [f"interrupted{hint}"]
 
 
 def test_our_own_mistakes_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -263,9 +263,7 @@ WORDS = st.sampled_from(
 FILES = st.sampled_from(["1.png", "1_mask.png", "2.JPG", "1cls.csv", "x.txt", ".png"])
 
 
-@settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     paths=st.sets(
         st.tuples(st.lists(WORDS, max_size=4), FILES).map(

@@ -164,9 +164,7 @@ CELLS = st.one_of(
 )
 
 
-@settings(
-    deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.lists(CELLS, min_size=1, max_size=5), max_size=4), quoted=st.booleans())
 def test_any_table_stays_in_its_folder_or_is_refused(
     folder: Path, rows: list[list[str]], *, quoted: bool
@@ -190,9 +188,7 @@ def test_any_table_stays_in_its_folder_or_is_refused(
         assert sample.mask is None or sample.mask.resolve().is_relative_to(folder)
 
 
-@settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=200), suffix=st.sampled_from([".csv", ".parquet"]))
 def test_any_bytes_are_a_table_or_refused(folder: Path, data: bytes, suffix: str) -> None:
     path = folder / f"fuzzed{suffix}"

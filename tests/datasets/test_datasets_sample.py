@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from normalis.datasets.sample import Dataset, Sample
+from normalis.datasets.sample import Dataset, Sample, printable
 
 
 def sample(name: str, split: str, defect: str | None, category: str | None = None) -> Sample:
@@ -28,3 +28,11 @@ def test_known_defects_are_never_learned_from() -> None:
     assert [s.name for s in dataset.train_good] == ["a", "c"]
     assert [s.name for s in dataset.test] == ["d"]
     assert dataset.categories == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("Käse \N{SNOWMAN}", "Käse \N{SNOWMAN}"), ("caf\udce9", r"caf\udce9"), ("", "")],
+)
+def test_what_is_no_text_is_escaped(text: str, shown: str) -> None:
+    assert printable(text) == shown

@@ -47,7 +47,7 @@ def test_paper_scores_forget_how_unusual_a_picture_is() -> None:
 def test_paper_scores_come_from_the_latents() -> None:
     detector, maps = made_detector().eval(), made_maps(3)
     with torch.no_grad():
-        zs, _, _ = detector.latents(maps)
+        zs = detector.latents(maps).z
     expected = paper_scores([z.square().mean(1) / 2 for z in zs], (32, 32), top_share=0.03)
     assert torch.equal(detector.paper_scores(maps).additive, expected.additive)
 
@@ -97,7 +97,8 @@ def test_set_scale_standardises_the_detectors_own_maps() -> None:
     halves = [[level[:10] for level in maps], [level[10:] for level in maps]]
     detector.set_scale(halves)
     with torch.no_grad():
-        zs, log_dets, condition = detector.latents(maps)
+        latents = detector.latents(maps)
+        zs, log_dets, condition = latents.z, latents.log_dets, latents.condition
     for level, (z, j) in enumerate(zip(zs, log_dets, strict=True)):
         values = z.square().mean(1) / 2 - detector.form.log_det * j / z.shape[1]
         standard = detector.scale(values, level, concept=condition.concept)

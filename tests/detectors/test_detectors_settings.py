@@ -28,6 +28,7 @@ SWITCHES = {
     "blocks": (1, 2, 3),
     "smoothing": 0.0,
     "memory": 0,
+    "neighbourhood": 1,
 }
 
 
@@ -94,6 +95,8 @@ def test_settings_that_do_not_fit_the_pyramid_are_refused(
         {"blocks": ()},
         {"blocks": (0,)},
         {"kernel": 2},
+        {"neighbourhood": 2},
+        {"neighbourhood": 0},
         {"position_width": 6},
         {"position_width": 0},
         {"top_share": 0.0},

@@ -103,7 +103,8 @@ def test_the_loss_is_the_formula(name: str) -> None:
     detector, maps = made_detector(FORMS[name]), made_maps(6, seed=3)
     detector.eval()
     losses = detector.loss(maps)
-    zs, log_dets, condition = detector.latents(maps)
+    latents = detector.latents(maps)
+    zs, log_dets, condition = latents.z, latents.log_dets, latents.condition
     per_picture = [
         sum(
             0.5 * float((z[b] ** 2).sum()) - float(j[b].sum())
@@ -160,14 +161,14 @@ def test_the_log_determinant_is_that_of_the_whole_map() -> None:
 
     def flat(x: Tensor) -> Tensor:
         fine, coarse = x.split([12, 4])
-        zs, _, _ = detector.latents([fine.view(1, 3, 2, 2), coarse.view(1, 4, 1, 1)])
+        zs = detector.latents([fine.view(1, 3, 2, 2), coarse.view(1, 4, 1, 1)]).z
         return torch.cat([z.flatten() for z in zs])
 
     x = torch.cat([level.flatten() for level in maps])
     jacobian = torch.autograd.functional.jacobian(flat, x)
     assert isinstance(jacobian, Tensor)
     with torch.no_grad():
-        total = sum(float(j.sum()) for j in detector.latents(maps)[1])
+        total = sum(float(j.sum()) for j in detector.latents(maps).log_dets)
     assert total == pytest.approx(float(torch.linalg.slogdet(jacobian)[1]), abs=1e-3)
 
 

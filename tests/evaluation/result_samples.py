@@ -31,6 +31,8 @@ def make_judged(*, picture: str | None = NAMES[0], heat: str | None = NAMES[1]) 
         paper_score=2 / 3,
         p_value=0.1 + 0.2,
         is_anomaly=True,
+        threshold=1 / 7,
+        far_promised=1 / 41,
         concept=2,
         size=(640, 480),
         has_mask=True,

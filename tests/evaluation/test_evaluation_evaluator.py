@@ -61,7 +61,7 @@ def random_test_set(seed: int, *, order: list[int] | None = None) -> Evaluation:
 # --- the three views ---
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**16), order=st.permutations(list(range(24))))
 def test_the_order_of_pictures_changes_nothing(seed: int, order: list[int]) -> None:
     first, second = random_test_set(seed), random_test_set(seed, order=order)

@@ -209,9 +209,7 @@ def test_paths_that_are_no_readable_files_are_refused(
         read_picture(tmp_path / "locked.png")
 
 
-@settings(
-    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     form=st.sampled_from(FORMATS),
     keep=st.floats(0, 1),

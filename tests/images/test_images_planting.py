@@ -52,7 +52,7 @@ contrasts = st.floats(0.0, 1.0)
 seeds = st.integers(0, 1000)
 
 
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(picture=pictures(), kind=kinds, size=sizes, contrast=contrasts, seed=seeds)
 def test_nothing_changes_but_inside_the_mask(
     picture: Picture, kind: str, size: float, contrast: float, seed: int
@@ -72,7 +72,7 @@ def test_nothing_changes_but_inside_the_mask(
         assert (made.picture.pixels == made.picture.pixels[:, :, :1]).all(), "grey stays grey"
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(picture=pictures(), kind=kinds, size=sizes, seed=seeds)
 def test_the_same_seed_gives_the_same_bytes(
     picture: Picture, kind: str, size: float, seed: int
@@ -82,7 +82,7 @@ def test_the_same_seed_gives_the_same_bytes(
     assert np.array_equal(one.mask, other.mask)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(picture=pictures(), kind=kinds, size=sizes, larger=st.floats(1.0, 8.0), seed=seeds)
 def test_a_larger_defect_covers_a_smaller(
     picture: Picture, kind: str, size: float, larger: float, seed: int

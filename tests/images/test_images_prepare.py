@@ -163,7 +163,7 @@ def test_colours_keep_their_channels() -> None:
         np.testing.assert_allclose(prepared.pixels[channel], value, rtol=1e-6)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(
     fit=st.sampled_from(FITS),
     sides=st.tuples(*[st.integers(1, 90)] * 4),

@@ -45,7 +45,7 @@ def test_a_wholly_hot_map_is_boxed_whole() -> None:
     assert hot_box(np.full((3, 5), 2, np.float32), 1.0) == Box(0, 0, 5, 3)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     scores=arrays(np.float32, st.tuples(*[st.integers(1, 9)] * 2), elements=st.integers(0, 4)),
     level=st.integers(-1, 4),

@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image
 
 from normalis.errors import ImageError
-from normalis.images.write import replacing, write_raw_map
+from normalis.images.write import replacing, write_raw_map, write_text
 
 SCORES = np.array([[-3.5, 0, 0.25], [0.5, 1, 7e9]], np.float32)
 
@@ -81,3 +81,11 @@ def test_replacing_keeps_the_old_file_when_the_block_fails(tmp_path: Path) -> No
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="No such file"):
         write_raw_map(SCORES, tmp_path / "absent" / "map.npy", low=0.0, high=1.0)
+
+
+def test_text_is_replaced_whole_and_what_is_no_text_escaped(tmp_path: Path) -> None:
+    path = tmp_path / "new/a.txt"
+    write_text(path, "old and longer")
+    write_text(path, "Käse caf\udce9\n")
+    assert path.read_text("utf-8") == "Käse caf\\udce9\n"
+    assert list(path.parent.iterdir()) == [path]

@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
 from normalis.metrics import AlarmRates, alarm_rates, alarm_rates_at, clopper_pearson
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 2**16), size=st.integers(0, 50))
 def test_equals_scikit_learn_and_adds_up(seed: int, size: int) -> None:
     generator = np.random.default_rng(seed)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from metrics_samples import KINDS, Labelled, sample, samples
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -35,7 +35,6 @@ def same_curve(one: Curve, other: Curve) -> None:
 # --- exact ---
 
 
-@settings(deadline=None)
 @given(case=samples(), blocks=st.integers(1, 7))
 def test_exact_counts_in_blocks_are_the_exact_curve_of_all(case: Labelled, blocks: int) -> None:
     counts = case.counted(blocks=blocks)
@@ -48,7 +47,6 @@ def test_exact_counts_in_blocks_are_the_exact_curve_of_all(case: Labelled, block
         assert curve.average_precision() == pytest.approx(expected)
 
 
-@settings(deadline=None)
 @given(case=samples())
 def test_streaming_is_exact_until_the_buffer_is_full(case: Labelled) -> None:
     counts = case.counted(bins=4, buffer=len(case.scores), blocks=3)
@@ -59,7 +57,6 @@ def test_streaming_is_exact_until_the_buffer_is_full(case: Labelled) -> None:
 # --- streaming ---
 
 
-@settings(deadline=None)
 @given(case=samples(), blocks=st.integers(1, 9), bins=st.integers(1, 30), buffer=st.integers(1, 90))
 def test_the_exact_areas_lie_within_the_stated_range(
     case: Labelled, blocks: int, bins: int, buffer: int
@@ -118,7 +115,6 @@ def test_memory_does_not_grow_with_what_comes() -> None:
     assert len(streaming.curve().thresholds) <= 100
 
 
-@settings(deadline=None)
 @given(case=samples(), bins=st.integers(2, 30))
 def test_a_rising_map_of_the_scores_changes_nothing(case: Labelled, bins: int) -> None:
     ranked = np.unique(case.scores, return_inverse=True)[1].astype(np.float64)
@@ -129,7 +125,6 @@ def test_a_rising_map_of_the_scores_changes_nothing(case: Labelled, bins: int) -
     same_curve(one.curve(weighted=True), other.curve(weighted=True))
 
 
-@settings(deadline=None)
 @given(case=samples(), seed=st.integers(0, 2**16))
 def test_order_changes_nothing_beyond_the_range(case: Labelled, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(case.scores))
@@ -146,14 +141,12 @@ def test_order_changes_nothing_beyond_the_range(case: Labelled, seed: int) -> No
 # --- merging ---
 
 
-@settings(deadline=None)
 @given(case=samples(), blocks=st.integers(1, 6))
 def test_merged_exact_counts_are_those_of_the_whole(case: Labelled, blocks: int) -> None:
     merged = ScoreCounts.merge(*(part.counted() for part in case.blocks(blocks)))
     same_curve(merged.curve(weighted=True), case.counted().curve(weighted=True))
 
 
-@settings(deadline=None)
 @given(case=samples(), blocks=st.integers(1, 6), bins=st.integers(2, 30))
 def test_merged_summaries_keep_their_promise(case: Labelled, blocks: int, bins: int) -> None:
     parts = [part.counted(bins=bins, buffer=20, blocks=3) for part in case.blocks(blocks)]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from metrics_samples import Labelled, samples
 from sklearn.metrics import roc_curve
@@ -10,7 +10,6 @@ from sklearn.metrics import roc_curve
 from normalis.metrics import ranking_curve
 
 
-@settings(deadline=None)
 @given(case=samples())
 def test_corners_are_those_of_scikit_learn(case: Labelled) -> None:
     if not 0 < case.truth.sum() < len(case.truth) or not np.isfinite(case.scores).all():
@@ -45,7 +44,6 @@ def test_a_limit_outside_its_range_is_refused(limit: float) -> None:
         ranking_curve(np.zeros(1), np.ones(1)).area(limit=limit)
 
 
-@settings(deadline=None)
 @given(place=st.integers(0, 4))
 def test_nan_is_refused_wherever_it_is(place: int) -> None:
     scores = np.arange(5.0)

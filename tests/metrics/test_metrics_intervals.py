@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -11,7 +11,6 @@ from normalis.metrics import auroc, bootstrap_auroc, clopper_pearson
 # --- rates ---
 
 
-@settings(deadline=None)
 @given(
     total=st.integers(1, 2000),
     share=st.floats(0, 1),

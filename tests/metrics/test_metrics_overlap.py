@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -46,7 +46,6 @@ def some_pictures(seed: int, *, levels: int) -> tuple[list[np.ndarray], list[np.
 
 @pytest.mark.parametrize("limit", [0.05, 0.3, 1.0])
 @pytest.mark.parametrize("levels", [2, 6, 1000])
-@settings(deadline=None)
 @given(seed=st.integers(0, 2**16))
 def test_equals_the_direct_form(limit: float, levels: int, seed: int) -> None:
     maps, masks = some_pictures(seed, levels=levels)
@@ -54,7 +53,6 @@ def test_equals_the_direct_form(limit: float, levels: int, seed: int) -> None:
     assert aupro(maps, masks, fpr_limit=limit) == pytest.approx(expected, abs=1e-12)
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 2**16))
 def test_order_and_monotone_maps_change_nothing(seed: int) -> None:
     maps, masks = some_pictures(seed, levels=9)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import (
     average_precision_score,
@@ -53,7 +53,6 @@ def labelled(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize(("metric", "reference"), METRICS)
-@settings(deadline=None)
 @given(case=labelled())
 def test_equals_scikit_learn(
     metric: Metric, reference: Metric, case: tuple[np.ndarray, np.ndarray]
@@ -63,7 +62,6 @@ def test_equals_scikit_learn(
 
 
 @pytest.mark.parametrize(("metric", "reference"), METRICS)
-@settings(deadline=None)
 @given(case=labelled(), seed=st.integers(0, 2**16))
 def test_order_and_monotone_maps_change_nothing(
     metric: Metric, reference: Metric, case: tuple[np.ndarray, np.ndarray], seed: int

@@ -1,7 +1,7 @@
 """Rank bounds: the truth lies between them at every threshold, after any adding and merging."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from metrics_samples import Labelled, samples
 
@@ -36,7 +36,6 @@ def assert_true(summary: RankSummary, case: Labelled) -> None:
     assert (truth <= high + 1e-9).all()
 
 
-@settings(deadline=None)
 @given(case=samples(most=40), bins=st.integers(1, 12), blocks=st.integers(1, 6))
 def test_the_truth_lies_between_the_bounds(case: Labelled, bins: int, blocks: int) -> None:
     summary = summary_of(case, bins=bins, blocks=blocks)
@@ -45,14 +44,12 @@ def test_the_truth_lies_between_the_bounds(case: Labelled, bins: int, blocks: in
     np.testing.assert_allclose(summary.totals, direct_counts(case, -np.inf))
 
 
-@settings(deadline=None)
 @given(case=samples(most=40), bins=st.integers(1, 12), blocks=st.integers(1, 6))
 def test_a_merge_keeps_the_truth_between_the_bounds(case: Labelled, bins: int, blocks: int) -> None:
     parts = [summary_of(block, bins=bins, blocks=2) for block in case.blocks(blocks)]
     assert_true(merge_summaries(parts, bins=bins), case)
 
 
-@settings(deadline=None)
 @given(case=samples(most=40))
 def test_counts_are_those_of_the_definition(case: Labelled) -> None:
     thresholds = np.append(case.scores, 0.5).astype(np.float64)
@@ -60,7 +57,6 @@ def test_counts_are_those_of_the_definition(case: Labelled) -> None:
     np.testing.assert_allclose(scored(case).counts(thresholds), expected, atol=1e-12)
 
 
-@settings(deadline=None)
 @given(case=samples(most=40), number=st.integers(1, 40))
 def test_candidates_rise_and_are_scores_or_their_next_floats(case: Labelled, number: int) -> None:
     found = scored(case).candidates(number)

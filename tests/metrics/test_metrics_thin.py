@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from metrics_samples import Labelled, sample, samples
 
 from normalis.metrics import thin_precision, thin_recall
 
 
-@settings(deadline=None)
 @given(case=samples())
 def test_points_are_few_rising_and_of_the_curve(case: Labelled) -> None:
     curve = case.counted().curve()

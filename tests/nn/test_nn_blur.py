@@ -5,9 +5,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, uniform_filter
 
-from normalis.nn import gaussian_blur
+from normalis.nn import gaussian_blur, local_mean
 
 
 @settings(max_examples=30)
@@ -40,3 +40,14 @@ def test_zero_changes_nothing() -> None:
 def test_a_constant_stays() -> None:
     maps = torch.full((1, 9, 7), 3.0)
     torch.testing.assert_close(gaussian_blur(maps, 2.0), maps)
+
+
+@pytest.mark.parametrize("side", [1, 3, 5])
+def test_the_local_mean_equals_scipy_and_counts_nothing_beyond_the_border(side: int) -> None:
+    x = torch.randn(2, 3, 7, 6, dtype=torch.float64)
+
+    def summed(y: np.ndarray) -> np.ndarray:
+        return np.stack([[uniform_filter(c, side, mode="constant") for c in b] for b in y])
+
+    expected = summed(x.numpy()) / summed(np.ones(x.shape))
+    np.testing.assert_allclose(local_mean(x, side), expected, atol=1e-12)

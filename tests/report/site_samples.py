@@ -74,6 +74,8 @@ def sample_pictures(each: int, *, seed: int = 0) -> tuple[Judged, ...]:
                     paper_score=1 / (1 + float(np.exp(-score))),
                     p_value=decision.p_value,
                     is_anomaly=decision.is_anomaly,
+                    threshold=decision.threshold,
+                    far_promised=decision.far_promised,
                     concept=number if index % 10 else 3,
                     size=(480, 360),
                     has_mask=is_defect and index % 2 == 0,

@@ -115,6 +115,18 @@ def test_a_class_has_mean_and_deviation_over_seeds_and_the_published_figures_bes
     assert (mixed[0], mixed[2][:4], mixed[4:]) == ("all mixed", "60.0", ("–", "–"))
 
 
+def test_a_class_apart_is_left_out_of_a_second_mean() -> None:
+    benchmark = made("plain")
+    data = replace(DATA, apart=("tire",))
+    outcomes = tuple(replace(o, run=replace(o.run, data=data)) for o in benchmark.outcomes)
+    suite = replace(benchmark.suite, data=(data,))
+    _, classes = sections(replace(benchmark, suite=suite, outcomes=outcomes))
+    bottle, tire, mean, rest, mixed = classes.table.rows
+    assert [row[0] for row in (tire, mean, rest)] == ["tire", "mean", "mean without tire"]
+    assert rest[1:] == bottle[1:], "bottle alone is left"
+    assert mixed[0] == "all mixed"
+
+
 def test_every_table_of_figures_says_its_protocols() -> None:
     for section in sections(made("plain")):
         notes = " ".join(section.table.notes)

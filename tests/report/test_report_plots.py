@@ -1,16 +1,19 @@
 """The drawings: small, the same each time, in the page's colours, safe beside each other."""
 
 import re
+from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from site_samples import CLASSES, category_curves, sample_pictures, trace
+from site_samples import CLASSES, category_curves, sample_pictures, sample_result, trace
 
 from normalis.evaluation.result import CategoryCurves
 from normalis.report.plots import CURVES, curve_plot, promise_plot, score_plot
 from normalis.report.promise import PLOTTED, measured
 from normalis.report.svg import PALETTE
+from normalis.report.views import make_view
 
 PICTURES = sample_pictures(30)
 NUMBERS = {name: number for number, name in enumerate(CLASSES)}
@@ -111,6 +114,22 @@ def test_far_scores_do_not_flatten_the_others() -> None:
 
 def test_a_threshold_is_a_line() -> None:
     assert scores().count("<path") == scores(threshold=None).count("<path") + 1
+
+
+@pytest.mark.parametrize("others", [1.25, 2.5], ids=["one threshold", "two"])
+def test_the_line_of_a_class_is_its_threshold_if_it_has_one(others: float, tmp_path: Path) -> None:
+    made = sample_result(tmp_path, each=4, thumbnails=False)
+    pictures = tuple(replace(one, threshold=others) for one in made.pictures)
+    pictures = (replace(pictures[0], threshold=1.25), *pictures[1:])
+    plot = make_view(replace(made, pictures=pictures)).scores[0]
+    bolts = [one for one in pictures if one.category == plot.title]
+    assert plot.svg == score_plot(
+        [one.score for one in bolts if not one.is_defect],
+        [one.score for one in bolts if one.is_defect],
+        name=plot.name,
+        title="Scores of bolt: 2 good and 2 defect pictures",
+        threshold=1.25 if others == 1.25 else None,
+    )
 
 
 def test_a_title_cannot_break_out() -> None:

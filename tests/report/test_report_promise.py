@@ -36,19 +36,26 @@ def test_measured_rates_rise_with_the_promised() -> None:
 def test_without_good_pictures_nothing_is_measured() -> None:
     defects = [one for one in PICTURES if one.is_defect]
     assert measured(defects, PLOTTED) == ()
-    assert decided(defects, 0.05) is None
+    assert decided(defects) is None
 
 
 def test_a_rate_too_low_to_promise_is_told_as_the_lowest() -> None:
     calibration = Calibration(0.01, (1.0, 2.0, 3.0))
-    made = [
-        replace(one, p_value=decision.p_value, is_anomaly=decision.is_anomaly)
-        for one in PICTURES
-        for decision in [calibration.decide(one.score)]
-    ]
-    seen = decided(made, calibration.far)
+    rate = calibration.decide(0.0).far_promised
+    seen = decided([replace(one, far_promised=rate) for one in PICTURES])
     assert seen
     assert seen.promised == calibration.lowest_far()
+
+
+def test_concepts_with_rates_of_their_own_promise_their_mean_over_good_pictures() -> None:
+    made = [replace(one, far_promised=0.5 if one.is_defect else 0.1) for one in PICTURES]
+    normals = [index for index, one in enumerate(made) if not one.is_defect]
+    for index in normals[: len(normals) // 4]:
+        made[index] = replace(made[index], far_promised=0.02)
+    share = (len(normals) // 4) / len(normals)
+    seen = decided(made)
+    assert seen
+    assert seen.promised == pytest.approx(share * 0.02 + (1 - share) * 0.1)
 
 
 def test_verdicts_count_as_a_confusion_matrix_does() -> None:

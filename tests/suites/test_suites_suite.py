@@ -180,8 +180,10 @@ def test_a_variant_that_is_no_recipe_is_refused(
 
 
 def test_an_unknown_suite_is_refused_with_those_there_are() -> None:
-    with pytest.raises(SettingsError, match=r"did you mean 'unified'.*ablation, industrial"):
+    with pytest.raises(SettingsError, match="There is no suite 'unifid'; did you mean 'unified'"):
         read_suite("unifid")
+    with pytest.raises(SettingsError, match="no suite 'zzz'; there are: ablation, industrial"):
+        read_suite("zzz")
     with pytest.raises(SettingsError, match=r"nowhere\.toml: cannot be read"):
         read_suite("nowhere.toml")
 

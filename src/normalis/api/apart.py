@@ -26,7 +26,7 @@ from normalis.api.options import FitOptions
 from normalis.errors import NormalisError
 from normalis.evaluation.folder import write_result
 from normalis.evaluation.result import Stage
-from normalis.images.write import replacing
+from normalis.images.write import write_text
 from normalis.progress import Observer
 from normalis.recipes import Recipe
 from normalis.suites.outcome import SCHEMA, FitRecord, RunRecord
@@ -170,8 +170,7 @@ def _fit_record(summary: FitSummary, stages: tuple[Stage, ...]) -> FitRecord:
 
 
 def _write(record: FitRecord | RunRecord, path: Path) -> None:
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(asdict(record), indent=1) + "\n")
 
 
 class _Timed:

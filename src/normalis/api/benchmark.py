@@ -18,10 +18,10 @@ from normalis.evaluation.folder import read_result
 from normalis.evaluation.machine import machine
 from normalis.evaluation.result import Result
 from normalis.progress import Observer, Silent
-from normalis.recipes import Recipe
+from normalis.recipes import Recipe, require_known
 from normalis.suites.key import data_digest, run_key, source_digest
 from normalis.suites.outcome import Benchmark, NotRun, Outcome, RunRecord
-from normalis.suites.suite import Run, Suite, SuiteData, require_known
+from normalis.suites.suite import Run, Suite, SuiteData
 
 __all__ = ["BenchmarkOptions", "benchmark"]
 
@@ -77,7 +77,8 @@ def benchmark(
     """Make every run of a suite whose data are there, and that was not made before.
 
     A run is kept in `out/runs` under the key of what it is made from (`normalis.suites.key`).
-    One that was interrupted goes on; one that fails is reported, and the others are made.
+    One that was interrupted goes on; one that fails is reported, and the others are made. What an
+    interrupted run left (`KEY.partial`) is not removed when its key changes: it may be deleted.
 
     Args:
         suite: What to run.
@@ -123,6 +124,7 @@ def _ready(data: SuiteData, work: _Work) -> _Ready | str:
     if data.one_class is not None:
         path = write_one_class(path, work.out / "data", choice=data.one_class)
     dataset = open_dataset(path, layout=data.layout)
+    require_known("class", data.apart, allowed=dataset.categories)
     return _Ready(path, data_digest(dataset, observer=work.observer))
 
 

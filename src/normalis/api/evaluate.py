@@ -13,7 +13,7 @@ from normalis.api.load import BundleInfo, describe, load
 from normalis.bundle.load import picture_uses
 from normalis.bundle.manifest import file_digest
 from normalis.datasets.layouts import open_dataset
-from normalis.datasets.sample import GOOD, Sample
+from normalis.datasets.sample import GOOD, Sample, printable
 from normalis.errors import BundleError, DatasetError, ImageError
 from normalis.evaluation.machine import machine
 from normalis.evaluation.result import Drawn, Judged, ModelCard, Result, Seen, Stage
@@ -94,7 +94,7 @@ def evaluate(
     with watch.measure("figures"):
         honest, paper, curves = judges.honest(), judges.paper(), judges.curves()
     return Result(
-        data=_printable(Path(data).resolve().name),
+        data=printable(Path(data).resolve().name),
         model=_card(info),
         honest=honest,
         paper=paper,
@@ -114,7 +114,7 @@ def _labelled(data: Path, layout: str, observer: Observer) -> list[Sample]:
         observer.say(warning)
     samples = [
         # The one name that may not be text: that of the whole data set, with one product.
-        replace(sample, category=sample.category and _printable(sample.category))
+        replace(sample, category=sample.category and printable(sample.category))
         for sample in dataset.test
         if sample.is_defect is not None
     ]
@@ -124,11 +124,6 @@ def _labelled(data: Path, layout: str, observer: Observer) -> list[Sample]:
             "('normalis data check' says what was recognised), or use 'normalis score'."
         )
     return samples
-
-
-def _printable(text: str) -> str:
-    """Text that may hold a path: bytes of it that are no text are escaped."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _seen(samples: Sequence[Sample], uses: dict[str, str], observer: Observer) -> tuple[Seen, ...]:
@@ -171,7 +166,7 @@ def _judged(
     answers = scorer.score([sample.path for sample in samples], paper=True)
     for number, (sample, answer) in enumerate(zip(samples, answers, strict=True), start=1):
         if isinstance(answer, Skipped):
-            skipped.append((sample.name, _printable(answer.reason)))
+            skipped.append((sample.name, printable(answer.reason)))
         else:
             with scorer.watch.measure("reading"):
                 mask = _mask(sample, answer, skipped)
@@ -191,7 +186,7 @@ def _mask(sample: Sample, answer: Answer, skipped: list[tuple[str, str]]) -> Mas
     try:
         mask = read_mask(sample.mask, height=answer.picture.height, width=answer.picture.width)
     except ImageError as error:
-        skipped.append((f"{sample.name} (its mask)", _printable(str(error))))
+        skipped.append((f"{sample.name} (its mask)", printable(str(error))))
         return None
     return mask if mask.any() else None
 
@@ -206,6 +201,8 @@ def _row(sample: Sample, answer: Answer, *, has_mask: bool, drawn: Drawn | None)
         paper_score=answer.paper and answer.paper.score,
         p_value=answer.decision.p_value,
         is_anomaly=answer.decision.is_anomaly,
+        threshold=answer.decision.threshold,
+        far_promised=answer.decision.far_promised,
         concept=answer.concept,
         size=(answer.picture.width, answer.picture.height),
         has_mask=has_mask,

@@ -7,7 +7,7 @@ from typing import Any
 
 from normalis.bundle.manifest import MANIFEST
 from normalis.errors import FitError
-from normalis.images.write import replacing
+from normalis.images.write import write_text
 
 __all__ = ["Output"]
 
@@ -80,8 +80,7 @@ class Output:
             shutil.rmtree(self.partial)
         try:
             self.partial.mkdir()
-            with replacing(note) as temporary:
-                temporary.write_text(text, encoding="utf-8")
+            write_text(note, text)
         except OSError as error:
             raise FitError(f"{self.partial}: cannot be written ({error.strerror}).") from error
 

@@ -10,7 +10,7 @@ from normalis.api.load import load
 from normalis.bundle.load import picture_uses
 from normalis.bundle.manifest import file_digest
 from normalis.datasets.layouts import open_dataset
-from normalis.datasets.sample import Sample
+from normalis.datasets.sample import Sample, printable
 from normalis.errors import BundleError, DatasetError
 from normalis.progress import Observer, Silent
 from normalis.sensitivity.card import Sensitivity
@@ -65,7 +65,7 @@ def sensitivity(
             f"{data}: the model learned from all of its {len(good)} good pictures, so that they "
             "say nothing of new ones; give pictures that it has not learned from."
         )
-    name = _printable(Path(data).resolve().name)
+    name = printable(Path(data).resolve().name)
     card = measure(scorer, pictures, data=name, plan=plan, observer=observer)
     if draw is not None:
         for example in examples(scorer, pictures, card=card, plan=plan):
@@ -99,10 +99,5 @@ def _digest(sample: Sample) -> str:
 
 def _named(sample: Sample, use: Use) -> HeldOut:
     """A sample under names that every program can read."""
-    product = None if sample.category is None else _printable(sample.category)
-    return HeldOut(sample.path, _printable(sample.name), product, use)
-
-
-def _printable(name: str) -> str:
-    """A file's name as text: bytes that are none are escaped."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+    product = None if sample.category is None else printable(sample.category)
+    return HeldOut(sample.path, printable(sample.name), product, use)

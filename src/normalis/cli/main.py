@@ -1,5 +1,6 @@
 """The program `normalis`: its commands, and what a user sees of an error."""
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Annotated, Any, final
 
@@ -16,11 +17,16 @@ from normalis.cli.info import info
 from normalis.cli.report import report
 from normalis.cli.score import score
 from normalis.cli.sensitivity import sensitivity
+from normalis.cli.text import tell
 from normalis.errors import NormalisError
 
 __all__ = ["app", "main"]
 
 _DEBUG = "--debug"
+_HINTS: Mapping[str, str] = {
+    "fit": "; run again with --resume",
+    "benchmark": "; run again: finished runs are kept",
+}
 
 
 @final
@@ -41,11 +47,10 @@ class _Program(TyperGroup):
         except (NormalisError, OSError) as error:
             if ctx.params["debug"]:
                 raise
-            typer.echo(f"error: {_sentence(error)}", err=True)
+            tell(f"error: {_sentence(error)}", err=True)
             raise typer.Exit(2) from error
         except KeyboardInterrupt as error:
-            hint = "; run again with --resume" if ctx.invoked_subcommand == "fit" else ""
-            typer.echo(f"interrupted{hint}", err=True)
+            typer.echo(f"interrupted{_HINTS.get(ctx.invoked_subcommand, '')}", err=True)
             raise typer.Exit(130) from error
 
 
@@ -87,8 +92,7 @@ def _sentence(error: Exception) -> str:
     """An error in one line; a foreign one with the file it is about."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
-    text = " ".join(str(error).split())
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return " ".join(str(error).split())
 
 
 if __name__ == "__main__":

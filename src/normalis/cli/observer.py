@@ -5,7 +5,6 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import final
 
-import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -19,7 +18,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from normalis.cli.text import duration
+from normalis.cli.text import duration, tell
 
 __all__ = ["PlainObserver", "TerminalObserver", "observing"]
 
@@ -108,7 +107,7 @@ class PlainObserver:
 
     def say(self, sentence: str) -> None:
         """Print a line."""
-        typer.echo(sentence.encode("utf-8", "backslashreplace").decode("utf-8"), err=True)
+        tell(sentence, err=True)
 
     def close(self) -> None:
         """Say how the last stage ended."""

@@ -10,10 +10,17 @@ __all__ = ["amount", "as_json", "counted", "duration", "skipped_lines", "tell"]
 _SHOWN = 10
 
 
-def tell(*lines: str) -> None:
-    """Print lines; a file name that is not text is printed with its bytes escaped."""
+def tell(*lines: str, err: bool = False) -> None:
+    """Print lines, or say them on the error stream; bytes of a file name that are no text escaped.
+
+    Args:
+        lines: Each without its line break.
+        err: On the error stream.
+    """
+    from normalis.datasets.sample import printable
+
     for line in lines:
-        typer.echo(line.encode("utf-8", "backslashreplace").decode("utf-8"))
+        typer.echo(printable(line), err=err)
 
 
 def as_json(tree: Mapping[str, object]) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["GOOD", "Dataset", "Sample"]
+__all__ = ["GOOD", "Dataset", "Sample", "printable"]
 
 GOOD = "good"
 """The `Sample.defect` of a picture that is known to be normal."""
@@ -68,3 +68,8 @@ class Dataset:
     def categories(self) -> tuple[str, ...]:
         """The products that the layout names, sorted."""
         return tuple(sorted({s.category for s in self.samples if s.category is not None}))
+
+
+def printable(text: str) -> str:
+    """A name or sentence that every program can read: bytes of it that are no text are escaped."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

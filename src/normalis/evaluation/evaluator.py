@@ -14,7 +14,7 @@ protocol line says how far an area can be off. Image figures are always exact.
 """
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float, Float32
 from torch.nn import functional
 
 from normalis.errors import DatasetError
-from normalis.evaluation.figures import Evaluation, Figures, ImageResult
+from normalis.evaluation.figures import Evaluation, Figures, ImageResult, mean_figures
 from normalis.evaluation.protocol import HONEST, PAPER
 from normalis.evaluation.result import CategoryCurves, Trace
 from normalis.metrics.counts import BINS, ScoreCounts
@@ -33,7 +33,6 @@ from normalis.metrics.thin import thin_precision, thin_recall
 
 __all__ = ["Evaluator"]
 
-_FIGURES = tuple(f.name for f in fields(Figures) if f.name not in {"images", "defects"})
 _LIMIT, _STRICT_LIMIT = 0.3, 0.05
 
 
@@ -93,7 +92,7 @@ class Evaluator:
         mixed = self._mixed()
         return Evaluation(
             rows=rows,
-            mean=_mean([figures for _, figures in rows]),
+            mean=mean_figures([figures for _, figures in rows]),
             mixed=_figures(mixed),
             protocol=self._protocol(mixed.pixel),
         )
@@ -205,19 +204,6 @@ def _precision(curve: Curve) -> Trace | None:
 
 def _trace(x: np.ndarray, y: np.ndarray) -> Trace:
     return Trace(x=tuple(x.tolist()), y=tuple(y.tolist()))
-
-
-def _mean(rows: list[Figures]) -> Figures:
-    """Each figure's mean over the categories that have it."""
-    means = {name: _mean_figure([getattr(row, name) for row in rows]) for name in _FIGURES}
-    return Figures(
-        images=sum(row.images for row in rows), defects=sum(row.defects for row in rows), **means
-    )
-
-
-def _mean_figure(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
 
 
 def _shrink(image: np.ndarray, longest_side: int) -> Float32[np.ndarray, "h w"]:

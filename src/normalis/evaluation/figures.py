@@ -1,8 +1,9 @@
 """The figures of an evaluation; one that is not defined is None, printed "n/a"."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
-__all__ = ["Evaluation", "Figures", "ImageResult", "percent"]
+__all__ = ["Evaluation", "Figures", "ImageResult", "mean_figures", "percent"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,17 @@ class Evaluation:
     mean: Figures
     mixed: Figures
     protocol: str
+
+
+def mean_figures(rows: Sequence[Figures]) -> Figures:
+    """Each figure's mean over the rows that have it; the counts are totals."""
+    means: dict[str, float | None] = {}
+    for name in (f.name for f in fields(Figures) if f.name not in {"images", "defects"}):
+        known = [value for row in rows if (value := getattr(row, name)) is not None]
+        means[name] = sum(known) / len(known) if known else None
+    return Figures(
+        images=sum(row.images for row in rows), defects=sum(row.defects for row in rows), **means
+    )
 
 
 def percent(figure: float | None) -> str:

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from normalis.errors import ResultError
 from normalis.evaluation.result import SCHEMA, Result
-from normalis.images.write import replacing
+from normalis.images.write import write_text
 
 __all__ = ["PICTURES", "RESULT", "move_result", "read_result", "require_place", "write_result"]
 
@@ -42,9 +42,7 @@ def write_result(result: Result, folder: Path) -> Path:
         text = json.dumps(tree, indent=1, allow_nan=False)
     except ValueError as error:
         raise ResultError(f"{path}: a result with infinite or missing numbers is none.") from error
-    folder.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+    write_text(path, text + "\n")
     return path
 
 

@@ -91,6 +91,8 @@ class Judged:
         paper_score: The published image score.
         p_value: Share of held-out good pictures that look at least as unusual.
         is_anomaly: The decision at the model's own false-alarm rate.
+        threshold: The score above which it is one.
+        far_promised: The false-alarm rate that holds for this decision, in (0, 1].
         concept: What the model took the picture for.
         size: Width and height of the original, pixels.
         has_mask: Whether its defect is marked by a mask.
@@ -107,6 +109,8 @@ class Judged:
     paper_score: float | None
     p_value: float
     is_anomaly: bool
+    threshold: float
+    far_promised: float
     concept: int
     size: tuple[int, int]
     has_mask: bool

@@ -1,4 +1,4 @@
-"""Raw maps as files that other programs can read."""
+"""Files that appear whole or not at all: texts, and raw maps that other programs can read."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from jaxtyping import Float32, UInt16
 
 from normalis.errors import ImageError
 
-__all__ = ["RAW_MAP_SUFFIXES", "replacing", "write_raw_map"]
+__all__ = ["RAW_MAP_SUFFIXES", "replacing", "write_raw_map", "write_text"]
 
 RAW_MAP_SUFFIXES = (".npy", ".tif", ".tiff")
 """The endings that `write_raw_map` knows."""
@@ -31,6 +31,19 @@ def replacing(path: Path) -> Generator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 as a whole or not at all; the folder is made.
+
+    Bytes of a name in it that are no text are written escaped.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_raw_map(

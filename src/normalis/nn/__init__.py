@@ -1,6 +1,6 @@
 """Layers and encodings that several methods share: tensors in, tensors out."""
 
-from normalis.nn.blur import gaussian_blur
+from normalis.nn.blur import gaussian_blur, local_mean
 from normalis.nn.layers import ChannelNorm, SyncedBatchNorm, conv_subnet, pointwise_mlp
 from normalis.nn.position import position_encoding
 
@@ -9,6 +9,7 @@ __all__ = [
     "SyncedBatchNorm",
     "conv_subnet",
     "gaussian_blur",
+    "local_mean",
     "pointwise_mlp",
     "position_encoding",
 ]

@@ -1,11 +1,11 @@
-"""Gaussian blur of maps."""
+"""Blur of maps, and means over neighbourhoods."""
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["gaussian_blur"]
+__all__ = ["gaussian_blur", "local_mean"]
 
 
 def gaussian_blur(maps: Float[Tensor, "b h w"], sigma: float) -> Float[Tensor, "b h w"]:
@@ -21,3 +21,10 @@ def gaussian_blur(maps: Float[Tensor, "b h w"], sigma: float) -> Float[Tensor, "
     kernel = kernel / kernel.sum()
     x = F.pad(maps[:, None], [radius] * 4, mode="reflect")
     return F.conv2d(F.conv2d(x, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))[:, 0]
+
+
+def local_mean(x: Float[Tensor, "b c h w"], side: int) -> Float[Tensor, "b c h w"]:
+    """Mean over the square of this odd side around each position, as far as it lies in the map."""
+    if side == 1:
+        return x
+    return F.avg_pool2d(x, side, stride=1, padding=side // 2, count_include_pad=False)

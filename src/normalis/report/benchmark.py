@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from normalis.evaluation.folder import read_result
-from normalis.images.write import replacing
+from normalis.images.write import write_text
 from normalis.report.benchmark_tables import Section, run_table, sections
+from normalis.report.pages import render_page
 from normalis.report.site import write_report
 from normalis.report.tables import as_markdown
 from normalis.suites.outcome import SCHEMA, Benchmark, NotRun, Outcome
@@ -40,9 +40,9 @@ def write_benchmark(benchmark: Benchmark, out: Path) -> Path:
         if not (folder / _PAGE).exists():
             write_report(read_result(folder), source=folder, out=folder)
     text = json.dumps(_tree(benchmark), indent=1, allow_nan=False) + "\n"
-    _write(out / "benchmark.json", text)
-    _write(out / "benchmark.md", benchmark_markdown(benchmark))
-    _write(out / _PAGE, _page(benchmark))
+    write_text(out / "benchmark.json", text)
+    write_text(out / "benchmark.md", benchmark_markdown(benchmark))
+    write_text(out / _PAGE, _page(benchmark))
     return out / _PAGE
 
 
@@ -77,21 +77,14 @@ def _not_run(one: NotRun) -> str:
 
 
 def _page(benchmark: Benchmark) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("normalis.report"), autoescape=True, undefined=StrictUndefined
-    )
-    return environment.get_template("benchmark.html").render(
-        suite=benchmark.suite,
-        machines=_machines(benchmark),
-        sections=_sections(benchmark),
-        reports=[
-            (outcome.run.title, quote(f"{outcome.folder}/{_PAGE}"))
-            for outcome in benchmark.outcomes
-        ],
-        not_run=[_not_run(one) for one in benchmark.not_run],
-    )
+    values = {
+        "suite": benchmark.suite,
+        "machines": _machines(benchmark),
+        "sections": _sections(benchmark),
+        "reports": [(one.run.title, f"{one.folder}/{_PAGE}") for one in benchmark.outcomes],
+        "not_run": [_not_run(one) for one in benchmark.not_run],
+    }
+    return render_page("benchmark.html", values)
 
 
 def _tree(benchmark: Benchmark) -> dict[str, Any]:
@@ -122,8 +115,3 @@ def _run_tree(outcome: Outcome) -> dict[str, Any]:
 
 def _names(run: Run) -> dict[str, Any]:
     return {"data": run.data.name, "variant": run.variant.title, "seed": run.seed}
-
-
-def _write(path: Path, text: str) -> None:
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

@@ -1,10 +1,10 @@
 """The tables of a benchmark: variants beside each other, and beside the published figures."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 
-from normalis.evaluation.figures import Evaluation, Figures
+from normalis.evaluation.figures import Evaluation, Figures, mean_figures
 from normalis.report.tables import Table
 from normalis.suites.outcome import Benchmark, Outcome
 from normalis.suites.published import CAUTION, PublishedTable, published_tables
@@ -119,15 +119,16 @@ def _class_table(columns: Sequence[_Column], data: SuiteData) -> Table:
     first = columns[0].evaluations[0]
     published = published_tables(data.published)
     names = [name for name, _ in first.rows]
-    shown = [*names, _MEAN, _MIXED] if len(names) > 1 else names
+    means = _means(names, data)
+    shown = [*names, *means, _MIXED] if len(names) > 1 else names
     # A method may have one table for each of several data sets; a class is in one of them.
     methods = list(dict.fromkeys(t.method for t in published if set(t.rows) & set(names)))
     rows = [
         (
             name,
-            _counts(_named(first, name)),
-            *(" / ".join(_three([_named(e, name) for e in c.evaluations])) for c in columns),
-            *(_published(name, names, [t for t in published if t.method == m]) for m in methods),
+            _counts(_named(first, name, means)),
+            *(" / ".join(_three([_named(e, name, means) for e in c.evaluations])) for c in columns),
+            *(_published(name, means, [t for t in published if t.method == m]) for m in methods),
         )
         for name in shown
     ]
@@ -143,9 +144,22 @@ def _class_table(columns: Sequence[_Column], data: SuiteData) -> Table:
     return Table(heads, tuple(rows), (what, *_protocols(columns), *_caution(published)))
 
 
-def _named(evaluation: Evaluation, name: str) -> Figures:
+def _means(names: Sequence[str], data: SuiteData) -> dict[str, list[str]]:
+    """The classes of each mean: all, and, where some are set apart, the rest."""
+    means = {_MEAN: list(names)}
+    rest = [name for name in names if name not in data.apart]
+    if rest and data.apart:
+        means[f"{_MEAN} without {', '.join(data.apart)}"] = rest
+    return means
+
+
+def _named(evaluation: Evaluation, name: str, means: Mapping[str, Sequence[str]]) -> Figures:
+    """The figures of a class, of a mean, or of all mixed."""
     own = {_MEAN: evaluation.mean, _MIXED: evaluation.mixed}
-    return own.get(name) or dict(evaluation.rows)[name]
+    if name in own:
+        return own[name]
+    rows = dict(evaluation.rows)
+    return mean_figures([rows[one] for one in means[name]]) if name in means else rows[name]
 
 
 def _counts(figures: Figures) -> str:
@@ -188,10 +202,12 @@ def _protocols(columns: Sequence[_Column]) -> list[str]:
     ]
 
 
-def _published(name: str, names: Sequence[str], tables: Sequence[PublishedTable]) -> str:
+def _published(
+    name: str, means: Mapping[str, Sequence[str]], tables: Sequence[PublishedTable]
+) -> str:
     """A method's figures of a class; its mean only over the very classes of ours."""
     rows = {key: pair for table in tables for key, pair in table.rows.items()}
-    wanted = names if name == _MEAN else [name]
+    wanted = means.get(name, [name])
     if not set(wanted) <= set(rows):
         return _ABSENT
     return " / ".join(f"{mean(rows[key][i] for key in wanted):.1f}" for i in (0, 1))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import mean
 
 from normalis.evaluation.result import Judged
 from normalis.metrics.intervals import Interval, clopper_pearson
@@ -50,14 +51,14 @@ def measured(pictures: Sequence[Judged], rates: Sequence[float]) -> tuple[Measur
     )
 
 
-def decided(pictures: Sequence[Judged], far: float) -> Measured | None:
+def decided(pictures: Sequence[Judged]) -> Measured | None:
     """False alarms by the decisions themselves; None without normal pictures.
 
-    Where too few pictures were held out for the rate wished for, decisions are made at the lowest
-    that can be promised; the highest p-value of a picture called a defect tells it.
+    Concepts with thresholds of their own promise different rates: of the normal pictures together
+    the mean is promised.
     """
     normals = [picture for picture in pictures if not picture.is_defect]
     if not normals:
         return None
-    promised = max([far, *(picture.p_value for picture in pictures if picture.is_anomaly)])
+    promised = mean(picture.far_promised for picture in normals)
     return Measured(promised, sum(picture.is_anomaly for picture in normals), len(normals))

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, final
 
 from normalis.images.planting import WHOLE_KINDS
-from normalis.images.write import replacing
+from normalis.images.write import write_text
 from normalis.report.overlay import overlay, picture_image, write_image
+from normalis.report.pages import render_page
 from normalis.report.svg import INK, SOFT, draw_svg, line_colour
 from normalis.sensitivity.card import (
     SCHEMA,
@@ -107,29 +108,15 @@ class CardWriter:
         Raises:
             OSError: A file cannot be written.
         """
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-
-        environment = Environment(
-            loader=PackageLoader("normalis", "report/templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
         contrasts = sorted({c.contrast for p in card.products for c in p.curves}, reverse=True)
         sections = [
             _section(product, number, contrasts, shown=self._shown[product.name])
             for number, product in enumerate(card.products)
         ]
-        text = environment.get_template("sensitivity.html").render(
-            card=card,
-            sections=sections,
-            contrasts=[
-                (contrast_words(contrast), _dash(i)) for i, contrast in enumerate(contrasts)
-            ],
-        )
-        _write(self._out / "sensitivity.html", text)
-        _write(self._out / "sensitivity.json", json.dumps(_tree(card), indent=1) + "\n")
+        words = [(contrast_words(contrast), _dash(i)) for i, contrast in enumerate(contrasts)]
+        values = {"card": card, "sections": sections, "contrasts": words}
+        write_text(self._out / "sensitivity.html", render_page("sensitivity.html", values))
+        write_text(self._out / "sensitivity.json", json.dumps(_tree(card), indent=1) + "\n")
         return self._out / "sensitivity.html"
 
 
@@ -226,9 +213,3 @@ def _tree(card: Sensitivity) -> dict[str, object]:
     """The card with its sentences."""
     sentences = [sentence(product, curve) for product in card.products for curve in product.curves]
     return {"kind": _KIND, "schema": SCHEMA, **asdict(card), "sentences": sentences}
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

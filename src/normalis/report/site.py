@@ -4,13 +4,13 @@ import json
 import shutil
 from importlib import resources
 from pathlib import Path, PurePosixPath
-from urllib.parse import quote
 
 from normalis.errors import ResultError
 from normalis.evaluation.folder import write_result
 from normalis.evaluation.result import Result
-from normalis.images.write import replacing
+from normalis.images.write import replacing, write_text
 from normalis.report.cards import card_data
+from normalis.report.pages import render_page
 from normalis.report.plots import DASHES
 from normalis.report.svg import PALETTE
 from normalis.report.views import Plot, View, make_view
@@ -46,10 +46,10 @@ def write_report(result: Result, *, source: Path, out: Path) -> Path:
     write_result(result, out)
     palette = _template("palette.css")
     for plot in view.plots:
-        _write(out / _PLOTS / f"{plot.name}.svg", _alone(plot, palette))
-    _write(out / "style.css", palette + _template("style.css"))
-    _write(out / "script.js", _template("script.js"))
-    _write(out / "index.html", _page(result, view))
+        write_text(out / _PLOTS / f"{plot.name}.svg", _alone(plot, palette))
+    write_text(out / "style.css", palette + _template("style.css"))
+    write_text(out / "script.js", _template("script.js"))
+    write_text(out / "index.html", _page(result, view))
     return out / "index.html"
 
 
@@ -72,24 +72,15 @@ def _require_below(name: str, source: Path) -> None:
 
 
 def _page(result: Result, view: View) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("normalis", "report/templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(link=quote, nobreak=_nobreak)
-    return environment.get_template("report.html").render(
-        result=result,
-        view=view,
-        recipe=json.dumps(result.model.recipe, indent=2, ensure_ascii=False),
-        cards=card_data(result.pictures, view.classes),
-        palette=PALETTE,
-        dashes=DASHES,
-    )
+    values = {
+        "result": result,
+        "view": view,
+        "recipe": json.dumps(result.model.recipe, indent=2, ensure_ascii=False),
+        "cards": card_data(result.pictures, view.classes),
+        "palette": PALETTE,
+        "dashes": DASHES,
+    }
+    return render_page("report.html", values)
 
 
 def _alone(plot: Plot, palette: str) -> str:
@@ -100,15 +91,3 @@ def _alone(plot: Plot, palette: str) -> str:
 
 def _template(name: str) -> str:
     return (resources.files("normalis") / "report" / "templates" / name).read_text("utf-8")
-
-
-def _nobreak(text: str) -> str:
-    """A number and its per cent sign stay on one line."""
-    return text.replace(" %", "\N{NO-BREAK SPACE}%")
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all; bytes of a name that are not text are written escaped."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -189,15 +189,9 @@ def _scores(name: str, number: int, pictures: Sequence[Judged]) -> Plot:
 
 
 def _threshold(pictures: Sequence[Judged]) -> float | None:
-    """Between the highest score passed and the lowest called a defect; None if they overlap.
-
-    They do where a class's pictures lie in several concepts with a threshold each.
-    """
-    passed = [picture.score for picture in pictures if not picture.is_anomaly]
-    called = [picture.score for picture in pictures if picture.is_anomaly]
-    if not passed or not called or max(passed) > min(called):
-        return None
-    return (max(passed) + min(called)) / 2
+    """The one of all these pictures; None where they lie in concepts with different ones."""
+    found = {picture.threshold for picture in pictures}
+    return found.pop() if len(found) == 1 else None
 
 
 def _promise(pictures: Sequence[Judged]) -> Plot | None:
@@ -208,7 +202,7 @@ def _promise(pictures: Sequence[Judged]) -> Plot | None:
 
 def _kept(result: Result) -> str:
     """What was promised, what was measured, and whether that agrees."""
-    seen = decided(result.pictures, result.model.far)
+    seen = decided(result.pictures)
     if seen is None:
         return ""
     if seen.interval.low > seen.promised:

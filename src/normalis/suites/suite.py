@@ -3,7 +3,6 @@
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from normalis.datasets.semantic import OneClass
 from normalis.errors import SettingsError
-from normalis.recipes import Recipe, preset, read_recipe, recipe_from
+from normalis.recipes import Recipe, preset, read_recipe, recipe_from, require_known
 
 __all__ = [
     "Run",
@@ -20,7 +19,6 @@ __all__ = [
     "SuiteData",
     "Variant",
     "read_suite",
-    "require_known",
     "shipped_suites",
 ]
 
@@ -34,6 +32,7 @@ class SuiteData:
         path: Folder or manifest, below the root or the suite's own folder; or absolute.
         layout: As `open_dataset` takes it.
         published: Data sets of the published tables that its categories belong to.
+        apart: Categories that are shown, but left out of a second mean.
         one_class: Given where the path holds small labelled pictures, of which a data set with
             several normal classes is to be made.
     """
@@ -42,6 +41,7 @@ class SuiteData:
     path: str
     layout: str = "auto"
     published: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
     one_class: OneClass | None = None
 
 
@@ -183,19 +183,6 @@ def read_suite(name: str) -> Suite:
     file = files("normalis.suites") / "shipped" / f"{name}.toml"
     tree = tomllib.loads(file.read_text(encoding="utf-8"))
     return _parsed(tree, name=name, file=Path(f"{name}.toml"), folder=Path())
-
-
-def require_known(kind: str, names: Sequence[str], *, allowed: Sequence[str]) -> None:
-    """Refuse a name that is not allowed, with the nearest right one.
-
-    Raises:
-        SettingsError: One of the names is not among those allowed.
-    """
-    for name in names:
-        if name not in allowed:
-            near = get_close_matches(name, allowed, n=1)
-            hint = f"did you mean '{near[0]}'? There are" if near else "there are"
-            raise SettingsError(f"There is no {kind} '{name}'; {hint}: {', '.join(allowed)}.")
 
 
 def _parsed(tree: dict[str, Any], *, name: str, file: Path, folder: Path) -> Suite:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from normalis.detectors.contract import Losses
-from normalis.images.write import replacing
+from normalis.images.write import write_text
 from normalis.quantize.nearest import perplexity
 
 __all__ = ["CodebookUse", "EpochRecord", "Tally", "record_from", "write_log"]
@@ -120,5 +120,4 @@ def write_log(records: tuple[EpochRecord, ...], path: Path) -> None:
     """
     trees = [asdict(record) for record in records]
     lines = [json.dumps({k: v for k, v in tree.items() if k != "seconds"}) + "\n" for tree in trees]
-    with replacing(path) as temporary:
-        temporary.write_text("".join(lines), encoding="utf-8")
+    write_text(path, "".join(lines))

@@ -88,6 +88,7 @@ def build_vqflow(
                 size=shapes.size,
                 absolute=settings.absolute_score,
                 log_det=settings.score_log_det,
+                neighbourhood=settings.neighbourhood,
                 smoothing=settings.smoothing,
                 top_share=settings.top_share,
             ),

@@ -23,14 +23,31 @@ from normalis.flows.fusion import FusionCoupling
 from normalis.flows.transform import AbstractTransform
 from normalis.mixtures.concept_gaussian import ConceptGaussian
 from normalis.mixtures.located_gaussian import LocatedGaussian, LocatedMoments
-from normalis.nn.blur import gaussian_blur
+from normalis.nn.blur import gaussian_blur, local_mean
 from normalis.quantize.memory import ConceptMemory
 
-__all__ = ["ScoreForm", "VQFlow"]
+__all__ = ["Latents", "ScoreForm", "VQFlow"]
 
 PAPER_TOP_SHARE = 0.03  # of the published image score (METHODS §1.7)
 MEMORY_ROWS = 200_000  # features of all pictures together from which a level's memory is made
 SEEDING_BATCHES = 16  # batches from which the pattern codes start
+
+
+@dataclass(frozen=True)
+class Latents:
+    """What the flows make of a batch; one entry per level.
+
+    Attributes:
+        z: `b c h w`.
+        log_dets: `b h w`, the log-determinant at each position.
+        whitened: `b c h w`, the features as the flow's first step leaves them.
+        condition: What the flows were told.
+    """
+
+    z: list[Tensor]
+    log_dets: list[Tensor]
+    whitened: list[Tensor]
+    condition: Condition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +58,7 @@ class ScoreForm:
         size: Rows and columns of the prepared picture, which the map has too.
         absolute: The standardised absolute likelihood; otherwise the published maps.
         log_det: Count the log-determinant in the absolute form.
+        neighbourhood: Side of the square whose mean feature the memories are asked for, positions.
         smoothing: Standard deviation of the blur of the absolute map, pixels.
         top_share: Share of the map that the image score averages.
     """
@@ -48,6 +66,7 @@ class ScoreForm:
     size: tuple[int, int]
     absolute: bool
     log_det: bool
+    neighbourhood: int
     smoothing: float
     top_share: float
 
@@ -97,37 +116,36 @@ class VQFlow(AbstractDetector):
         self.form = form
         self.per_dimension = per_dimension
 
-    def latents(self, maps: list[Tensor]) -> tuple[list[Tensor], list[Tensor], Condition]:
+    def latents(self, maps: list[Tensor]) -> Latents:
         """Latents and log-determinants of each level, and the condition they were given."""
-        xs = [maps[i] for i in self.levels]
         condition = self.conditioner(maps)
-        zs = [x.float() for x in xs]
-        log_dets = [x.new_zeros(x.shape[0], *x.shape[2:]) for x in zs]
+        whitened, log_dets = self._whitened(maps, condition.concept)
+        zs = whitened
         stages = (
-            (self.whitening, [condition.concept] * len(zs)),
             (self.flows, condition.levels),
             (self.priors, [condition.prototype] * len(zs)),
         )
         for steps, contexts in stages:
-            # A stage that this form leaves out has no steps.
-            for i, (step, context) in enumerate(zip(steps, contexts, strict=False)):
-                zs[i], log_det = step(zs[i], context)
-                log_dets[i] = log_dets[i] + log_det
+            # A form without priors has no steps in that stage.
+            done = [step(z, c) for step, z, c in zip(steps, zs, contexts, strict=False)]
+            if done:
+                zs = [z for z, _ in done]
+                log_dets = _sums(log_dets, [j for _, j in done])
         if self.fusion is not None:
             zs, fused = self.fusion(zs, condition.fusion)
-            log_dets = [a + b for a, b in zip(log_dets, fused, strict=True)]
-        return zs, log_dets, condition
+            log_dets = _sums(log_dets, fused)
+        return Latents(zs, log_dets, whitened, condition)
 
     def loss(self, maps: list[Tensor]) -> Losses:
         """Mean negative log-likelihood, up to a constant, and the commitments (METHODS §1.6)."""
-        zs, log_dets, condition = self.latents(maps)
-        energy = torch.stack([z.square().sum((1, 2, 3)) / 2 for z in zs]).sum(0)
-        volume = torch.stack([j.sum((1, 2)) for j in log_dets]).sum(0)
-        dimensions = sum(z[0].numel() for z in zs) if self.per_dimension else 1
+        latents = self.latents(maps)
+        energy = torch.stack([z.square().sum((1, 2, 3)) / 2 for z in latents.z]).sum(0)
+        volume = torch.stack([j.sum((1, 2)) for j in latents.log_dets]).sum(0)
+        dimensions = sum(z[0].numel() for z in latents.z) if self.per_dimension else 1
         return Losses(
             flow=(energy - volume).mean() / dimensions,
-            commitment=condition.commitment,
-            assignments=condition.assignments,
+            commitment=latents.condition.commitment,
+            assignments=latents.condition.assignments,
         )
 
     @torch.no_grad()
@@ -189,40 +207,45 @@ class VQFlow(AbstractDetector):
     @torch.no_grad()
     def paper_scores(self, maps: list[Tensor]) -> PaperScores:
         """The published maps, for comparison."""
-        zs, _, _ = self.latents(maps)
-        energies = [z.square().mean(1) / 2 for z in zs]
+        energies = [z.square().mean(1) / 2 for z in self.latents(maps).z]
         return paper_scores(energies, self.form.size, top_share=PAPER_TOP_SHARE)
 
     def _energies(self, maps: list[Tensor]) -> tuple[list[Tensor], Condition]:
         """Energies at each position, of each level's flow and then memory, and the condition."""
-        zs, log_dets, condition = self.latents(maps)
-        volumes = [j / z.shape[1] * self.form.log_det for z, j in zip(zs, log_dets, strict=True)]
-        flow = [z.square().mean(1) / 2 - volume for z, volume in zip(zs, volumes, strict=True)]
-        whitened = self._whitened(maps, condition.concept) if len(self.memories) else []
-        memory = [
-            remember(z, condition.concept)
-            for remember, z in zip(self.memories, whitened, strict=True)
+        latents = self.latents(maps)
+        flow = [
+            z.square().mean(1) / 2 - j / z.shape[1] * self.form.log_det
+            for z, j in zip(latents.z, latents.log_dets, strict=True)
         ]
-        return [*flow, *memory], condition
+        concept = latents.condition.concept
+        # A form without memories has none to ask.
+        memory = [
+            remember(local_mean(z, self.form.neighbourhood), concept)
+            for remember, z in zip(self.memories, latents.whitened, strict=False)
+        ]
+        return [*flow, *memory], latents.condition
 
-    def _whitened(self, maps: list[Tensor], concept: Int[Tensor, " b"]) -> list[Tensor]:
-        """Each level's features as the flow's first step leaves them."""
+    def _whitened(
+        self, maps: list[Tensor], concept: Int[Tensor, " b"]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Each level's features after the closed-form first step, and its log-determinants."""
         xs = [maps[i].float() for i in self.levels]
         if not len(self.whitening):
-            return xs
-        return [step(x, concept)[0] for step, x in zip(self.whitening, xs, strict=True)]
+            return xs, [x.new_zeros(x.shape[0], *x.shape[2:]) for x in xs]
+        done = [step(x, concept) for step, x in zip(self.whitening, xs, strict=True)]
+        return [z for z, _ in done], [j for _, j in done]
 
     def _set_memories(
         self, batches: Iterable[list[Tensor]], pictures: int, generator: torch.Generator
     ) -> None:
-        """Collect whitened features from random places, and set every level's codes."""
+        """Collect whitened features of random places, and set every level's codes."""
         rows: list[list[Tensor]] = [[] for _ in self.memories]
         concepts: list[list[Tensor]] = [[] for _ in self.memories]
         places = max(8, min(128, MEMORY_ROWS // pictures))
         for maps in batches:
             concept = self.concepts(maps)
-            for i, z in enumerate(self._whitened(maps, concept)):
-                flat = z.flatten(2).mT
+            for i, z in enumerate(self._whitened(maps, concept)[0]):
+                flat = local_mean(z, self.form.neighbourhood).flatten(2).mT
                 some = torch.randperm(flat.shape[1], generator=generator)[:places]
                 kept = flat[:, some.to(z.device)]
                 rows[i].append(kept.flatten(0, 1))
@@ -241,3 +264,8 @@ class VQFlow(AbstractDetector):
                 moment.add(maps[level].float(), concept)
         for step, moment in zip(steps, moments, strict=True):
             step.set_moments(moment)
+
+
+def _sums(first: list[Tensor], second: list[Tensor]) -> list[Tensor]:
+    """Level by level."""
+    return [a + b for a, b in zip(first, second, strict=True)]

@@ -36,6 +36,8 @@ class VQFlowSettings:
             `concept`: around the mean of each concept at each place, by each concept's covariance.
         memory: [ours] Codes of each concept and level whose distance from the whitened features is
             scored beside the likelihood; 0 for none (paper).
+        neighbourhood: [ours] Side, in positions, of the square over which the whitened features are
+            averaged before the memory is asked; odd, 1 for none.
         data_codes: [fix] Codes start from data and dead codes are revived (METHODS §0.3).
         exact_prior: [fix] The prior's scale is bounded and counted (METHODS §1.5).
         per_dimension: [fix] The flow's loss is divided by the number of dimensions (METHODS §1.6).
@@ -60,6 +62,7 @@ class VQFlowSettings:
     found_concepts: bool = True
     whitening: Literal["none", "global", "concept"] = "concept"
     memory: int = 512
+    neighbourhood: int = 3
     data_codes: bool = True
     exact_prior: bool = True
     per_dimension: bool = True
@@ -74,6 +77,10 @@ class VQFlowSettings:
             raise SettingsError("vqflow.blocks: one or more numbers, each at least 1")
         if self.kernel not in (1, 3):
             raise SettingsError(f"vqflow.kernel is {self.kernel}; it can be 1 or 3")
+        if self.neighbourhood < 1 or self.neighbourhood % 2 == 0:
+            raise SettingsError(
+                f"vqflow.neighbourhood is {self.neighbourhood}; it is an odd number, 1 or more"
+            )
         if self.position_width % 4:
             raise SettingsError(
                 f"vqflow.position_width is {self.position_width}; it must be divisible by 4"

@@ -1,0 +1,164 @@
+"""Which smoothing and share of the image score? Asked of planted defects, never of a test set.
+
+    python benchmarks/planted.py DATA --name embedded [--set NAME=VALUE ...]
+
+Fits a model on the good pictures of DATA, plants defects of many kinds and sizes on good pictures
+that took no part in the training, and measures for every smoothing and share of the image score the
+AUROC of planted against clean pictures: per product, their mean, and all mixed. No picture of a
+test set is read. Writes benchmarks/results/planted-NAME.json.
+"""
+
+import argparse
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain, islice
+from pathlib import Path
+from statistics import mean
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from normalis.api import FitOptions, fit, load
+from normalis.bundle.load import picture_uses
+from normalis.bundle.manifest import file_digest
+from normalis.datasets.layouts import open_dataset
+from normalis.detectors.contract import top_mean
+from normalis.detectors.vqflow.detector import VQFlow
+from normalis.evaluation.machine import machine
+from normalis.features.store import as_stored
+from normalis.images.decode import Picture, read_picture
+from normalis.images.ground import look_coarsely
+from normalis.images.planting import Defect, plant
+from normalis.images.prepare import prepare
+from normalis.metrics.ranking import auroc
+from normalis.nn.blur import gaussian_blur
+from normalis.recipes import parse_assignment, preset, recipe_from
+from normalis.scoring import Scorer
+from normalis.sensitivity.plan import Plan
+
+RESULTS = Path(__file__).parent / "results"
+SMOOTHINGS = (0.0, 2.0, 4.0, 6.0, 8.0, 12.0)
+SHARES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
+PLAN = Plan(contrasts=(0.5, 1.0))
+SIZES = (0.02, 0.04, 0.08)  # of the shorter side
+PLANTED_ON = 10  # pictures of each product
+BATCH = 8
+
+Scores = dict[tuple[float, float], list[float]]
+
+
+def main() -> None:
+    """Fit, plant, and write the table."""
+    options = _options()
+    recipe = preset(options.preset)
+    for assignment in options.set:
+        recipe = recipe_from(recipe, parse_assignment(assignment))
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / "model"
+        fit(options.data, model, recipe=recipe, options=FitOptions(cache=options.cache))
+        products = _held_out(options.data, model)
+        scorer = load(model)
+        clean: dict[str, Scores] = {}
+        planted: dict[str, Scores] = {}
+        for product, paths in products.items():
+            pictures = [read_picture(path) for path in paths]
+            clean[product] = _scores(scorer, iter(pictures))
+            planted[product] = _scores(scorer, _planted(pictures[:PLANTED_ON]))
+            print(product, len(pictures), flush=True)
+    table = [
+        {"smoothing": s, "top_share": q, **_figures(clean, planted, (s, q))}
+        for s in SMOOTHINGS
+        for q in SHARES
+    ]
+    best = max(table, key=lambda row: row["mean"])
+    result = {
+        "data": options.data.name,
+        "preset": options.preset,
+        "set": [text for text in options.set if "weights" not in text],
+        "machine": machine(),
+        "clean_pictures": {name: len(paths) for name, paths in products.items()},
+        "best_mean": best,
+        "table": table,
+    }
+    RESULTS.mkdir(exist_ok=True)
+    out = RESULTS / f"planted-{options.name}.json"
+    out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    for row in sorted(table, key=lambda row: -row["mean"])[:8]:
+        print({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()})
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--name", default="embedded")
+    parser.add_argument("--preset", default="vqflow")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--cache", type=Path)
+    return parser.parse_args()
+
+
+def _held_out(data: Path, model: Path) -> dict[str, list[Path]]:
+    """The good pictures of each product that trained nothing."""
+    uses = picture_uses(model)
+    products: dict[str, list[Path]] = defaultdict(list)
+    for sample in open_dataset(data).train_good:
+        if uses.get(file_digest(sample.path)) in ("validation", "calibration"):
+            products[sample.category or "all"].append(sample.path)
+    return products
+
+
+def _planted(pictures: Sequence[Picture]) -> Iterator[Picture]:
+    """Every picture with every defect, one at a time; a seed each."""
+    for number, picture in enumerate(pictures):
+        ground, side = look_coarsely(picture), min(picture.width, picture.height)
+        defects = [Defect(k, share * side, c) for k, c in PLAN.curves for share in SIZES]
+        for index, defect in enumerate(defects):
+            generator = np.random.default_rng((number, index))
+            yield plant(picture, defect, ground=ground, generator=generator).picture
+
+
+@torch.inference_mode()
+def _scores(scorer: Scorer, pictures: Iterator[Picture]) -> Scores:
+    """The image scores under every smoothing and share."""
+    detector = cast("VQFlow", scorer.detector)
+    detector.form = replace(detector.form, smoothing=0.0)
+    found: Scores = defaultdict(list)
+    for maps in _maps(scorer, detector, pictures):
+        for smoothing in SMOOTHINGS:
+            smooth = gaussian_blur(maps, smoothing)
+            for share in SHARES:
+                found[smoothing, share] += top_mean(smooth, share).tolist()
+    return found
+
+
+def _maps(scorer: Scorer, detector: VQFlow, pictures: Iterator[Picture]) -> Iterator[Tensor]:
+    """Unsmoothed maps, a batch at a time."""
+    while batch := [prepare(p, scorer.preparation).pixels for p in islice(pictures, BATCH)]:
+        yield detector.score(as_stored(scorer.pyramid(torch.from_numpy(np.stack(batch))))).maps
+
+
+def _figures(
+    clean: dict[str, Scores], planted: dict[str, Scores], key: tuple[float, float]
+) -> dict[str, float]:
+    """AUROC of planted against clean pictures."""
+    rows = {name: _auroc(clean[name][key], planted[name][key]) for name in clean}
+    good, bad = (
+        list(chain.from_iterable(part[name][key] for name in clean)) for part in (clean, planted)
+    )
+    return {**rows, "mean": mean(rows.values()), "mixed": _auroc(good, bad)}
+
+
+def _auroc(clean: list[float], planted: list[float]) -> float:
+    truth = np.arange(len(clean) + len(planted)) >= len(clean)
+    figure = auroc(np.array([*clean, *planted]), truth)
+    assert figure is not None
+    return figure
+
+
+if __name__ == "__main__":
+    main()
