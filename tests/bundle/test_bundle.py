@@ -10,6 +10,7 @@ from bundle_samples import World, saved
 
 import normalis.bundle.save
 from normalis.bundle import BACKBONE, DATA, DETECTOR, MANIFEST, SCHEMA, load_bundle, picture_uses
+from normalis.bundle.manifest import read_manifest
 from normalis.errors import BundleError
 from normalis.scoring import Result, Scorer
 from small_world import small_recipe, write_weights
@@ -92,3 +93,14 @@ def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(BundleError, match=r"cannot be written: .*No space left"):
         saved(tmp_path / "model", small_recipe(write_weights(tmp_path)))
     assert not (tmp_path / "model" / MANIFEST).exists()
+
+
+def test_a_model_that_does_not_state_a_setting_is_refused(tmp_path: Path) -> None:
+    """Today's default need not be what it was fitted with."""
+    folder = tmp_path / "model"
+    saved(folder, small_recipe(write_weights(tmp_path)))
+    manifest = read_manifest(folder)
+    del manifest.recipe["vqflow"]["memory"]
+    (folder / MANIFEST).write_text(manifest.to_text(), encoding="utf-8")
+    with pytest.raises(BundleError, match=r"does not state the setting vqflow\.memory"):
+        load_bundle(folder, device=CPU)

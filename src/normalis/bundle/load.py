@@ -1,6 +1,8 @@
 """Reads a saved model, and trusts nothing in it before its seal is checked."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -59,12 +61,20 @@ def bundle_recipe(folder: Path, manifest: Manifest) -> Recipe:
     """The recipe that the model was fitted with.
 
     Raises:
-        BundleError: A setting that this version does not know.
+        BundleError: A setting that this version does not know, or one that the model does not
+            state: today's default need not be what it was fitted with.
     """
     try:
-        return recipe_from(Recipe(), manifest.recipe)
+        recipe = recipe_from(Recipe(), manifest.recipe)
     except SettingsError as error:
         raise BundleError(f"{folder / MANIFEST}: {error}") from error
+    unstated = sorted(_names(recipe.to_tree()) - _names(manifest.recipe))
+    if unstated:
+        raise BundleError(
+            f"{folder / MANIFEST}: does not state the setting {unstated[0]}, which is newer than "
+            "the model; fit it anew with this normalis."
+        )
+    return recipe
 
 
 def check_files(folder: Path, manifest: Manifest) -> None:
@@ -112,6 +122,15 @@ def picture_uses(folder: Path) -> dict[str, str]:
         reason = " ".join(str(error).split())
         raise BundleError(f"{path}: the list of pictures cannot be read: {reason}.") from error
     return {digest: use for use, digests in groups.items() for digest in digests}
+
+
+def _names(tree: Mapping[str, Any], prefix: str = "") -> set[str]:
+    """The full names of the settings in a nested tree."""
+    names: set[str] = set()
+    for name, value in tree.items():
+        inner = _names(value, f"{prefix}{name}.") if isinstance(value, Mapping) else set[str]()
+        names |= inner or {prefix + name}
+    return names
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
