@@ -13,7 +13,7 @@ from normalis.api.apart import RECORD, RESULT, Job, Painter, run_apart
 from normalis.api.device import device_named
 from normalis.datasets.layouts import open_dataset
 from normalis.datasets.semantic import write_one_class
-from normalis.errors import DatasetError, ResultError
+from normalis.errors import DatasetError, ResultError, SettingsError
 from normalis.evaluation.folder import read_result
 from normalis.evaluation.machine import machine
 from normalis.evaluation.result import Result
@@ -80,6 +80,9 @@ def benchmark(
     One that was interrupted goes on; one that fails is reported, and the others are made. What an
     interrupted run left (`KEY.partial`) is not removed when its key changes: it may be deleted.
 
+    Each run is a new process, which imports the calling script: there, call this below
+    `if __name__ == "__main__":`.
+
     Args:
         suite: What to run.
         out: Folder of the runs; made if it is missing.
@@ -123,8 +126,11 @@ def _ready(data: SuiteData, work: _Work) -> _Ready | str:
         return f"{path} is not there; give --data '{data.name}=PATH', or --root"
     if data.one_class is not None:
         path = write_one_class(path, work.out / "data", choice=data.one_class)
-    dataset = open_dataset(path, layout=data.layout)
-    require_known("class", data.apart, allowed=dataset.categories)
+    try:
+        dataset = open_dataset(path, layout=data.layout)
+        require_known("class", data.apart, allowed=dataset.categories)
+    except SettingsError as error:
+        raise SettingsError(f"The suite '{work.suite.name}', data '{data.name}': {error}") from error
     return _Ready(path, data_digest(dataset, observer=work.observer))
 
 

@@ -49,7 +49,7 @@ class Tree:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._real_root = root.resolve()
+        self._real_root = Path(os.path.realpath(root))  # of links in a circle it says nothing
         self._listed: dict[Path, _Listing] = {}
         self._left_out: dict[str, list[str]] = {}
         self._warnings: list[str] = []

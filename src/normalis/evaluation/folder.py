@@ -13,12 +13,21 @@ from normalis.errors import ResultError
 from normalis.evaluation.result import SCHEMA, Result
 from normalis.images.write import write_text
 
-__all__ = ["PICTURES", "RESULT", "move_result", "read_result", "require_place", "write_result"]
+__all__ = [
+    "PICTURES",
+    "RESULT",
+    "holds_result",
+    "move_result",
+    "read_result",
+    "require_place",
+    "write_result",
+]
 
 RESULT = "result.json"
 PICTURES = "pictures"
 
 _KIND = "normalis-result"
+_HEAD = 200  # bytes in which a result says what it is
 _AGAIN = "Make it again with 'normalis evaluate MODEL DATA --out RESULT'."
 
 
@@ -64,6 +73,15 @@ def read_result(folder: Path) -> Result:
     return result
 
 
+def holds_result(folder: Path) -> bool:
+    """Whether the folder's `result.json` is one of normalis: of any format, damaged or not."""
+    try:
+        with (folder / RESULT).open("rb") as file:
+            return _KIND.encode() in file.read(_HEAD)
+    except OSError:
+        return False
+
+
 def require_place(out: Path) -> None:
     """Refuse before any work a folder that `move_result` would not replace.
 
@@ -73,7 +91,7 @@ def require_place(out: Path) -> None:
     if not out.exists() and not out.is_symlink():
         return
     names = {path.name for path in out.iterdir()} if out.is_dir() else {out.name}
-    if names and not (RESULT in names and names <= {RESULT, PICTURES}):
+    if names and not (holds_result(out) and names <= {RESULT, PICTURES}):
         raise ResultError(
             f"{out}: is already there, and is not just a normalis result, which alone would be "
             "replaced; choose another folder."
@@ -105,7 +123,9 @@ def _tree(path: Path) -> dict[str, Any]:
     """The fields of the file, once its kind and format are known to be right."""
     try:
         text = path.read_text(encoding="utf-8")
-        tree: Any = json.loads(text, parse_float=_finite, parse_constant=_finite)
+        tree: Any = json.loads(
+            text, parse_float=_finite, parse_constant=_finite, parse_int=_whole
+        )
     except (OSError, ValueError, RecursionError) as error:
         raise ResultError(f"{path}: cannot be read: {error}. {_AGAIN}") from error
     if not isinstance(tree, dict) or tree.pop("kind", None) != _KIND:
@@ -125,8 +145,14 @@ def _finite(text: str) -> float:
     """A number of the file; JSON knows no others, but Python's reader does."""
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{text} is not a finite number")
+        raise ValueError(f"{text:.20} is not a finite number")
     return value
+
+
+def _whole(text: str) -> int:
+    """A whole number that a float can hold, as some fields are floats."""
+    _finite(text)
+    return int(text)
 
 
 def _parsed(tree: dict[str, Any], path: Path) -> Result:
@@ -137,7 +163,8 @@ def _parsed(tree: dict[str, Any], path: Path) -> Result:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise ResultError(f"{path}: {where}: {first['msg']}. {_AGAIN}") from error
+        what = first["msg"].removeprefix("Value error, ").rstrip(".")
+        raise ResultError(f"{path}: {where + ': ' if where else ''}{what}. {_AGAIN}") from error
 
 
 def _require_thumbnails(result: Result, folder: Path) -> None:
@@ -155,9 +182,9 @@ def _require_thumbnails(result: Result, folder: Path) -> None:
 
 
 def _lies_in(folder: Path, name: str) -> bool:
-    """Whether this is a file below the folder, links followed."""
+    """Whether this is a file of the folder's pictures, links followed."""
     try:
         place = (folder / name).resolve()
-        return place.is_relative_to(folder) and place.is_file()
+        return place.is_relative_to(folder / PICTURES) and place.is_file()
     except (OSError, RuntimeError, ValueError):  # too long a name, links in a circle, a null byte
         return False

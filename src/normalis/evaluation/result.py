@@ -118,6 +118,11 @@ class Judged:
     heat: str | None = None
     shown: tuple[int, int] | None = None
 
+    def __post_init__(self) -> None:
+        drawn = (self.picture is not None, self.heat is not None, self.shown is not None)
+        if drawn[0] != drawn[1] or drawn[0] > drawn[2]:
+            raise ValueError(f"{self.name} has not all of picture, heat and shown, or none.")
+
 
 @dataclass(frozen=True)
 class ModelCard:

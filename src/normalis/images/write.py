@@ -23,12 +23,18 @@ def replacing(path: Path) -> Generator[Path]:
     """Write a file as a whole or not at all.
 
     Gives a temporary name in the same folder; at the end of the block that file takes the place of
-    ``path``. If the block fails, the temporary file is removed and ``path`` stays as it was.
+    ``path``. If the block fails, the temporary file is removed and ``path`` stays as it was; an
+    `OSError` names ``path``, unless it names another file.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        # A full disk names no file, and the temporary one says nothing to a user.
+        if error.errno is not None and error.filename in (None, str(temporary)):
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

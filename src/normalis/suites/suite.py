@@ -155,9 +155,15 @@ class Suite:
             backbone["name"] = run.variant.backbone
         if run.variant.weights is not None:
             backbone["weights"] = str(self.place(run.variant.weights, root=root))
-        seed = {"training": {"seed": run.seed}}
-        recipe = preset(run.variant.preset)
-        for tree in ({"backbone": backbone}, self.set, run.variant.set, *changes, seed):
+        try:
+            recipe = preset(run.variant.preset)
+            for tree in ({"backbone": backbone}, self.set, run.variant.set):
+                recipe = recipe_from(recipe, tree)
+        except SettingsError as error:
+            raise SettingsError(
+                f"The suite '{self.name}', variant '{run.variant.title}': {error}"
+            ) from error
+        for tree in (*changes, {"training": {"seed": run.seed}}):
             recipe = recipe_from(recipe, tree)
         return recipe
 
