@@ -7,7 +7,7 @@
     normalis.fit("pictures/good", "model")
     for answer in normalis.load("model").score(["new.png"]):
         print(answer.score, answer.decision.p_value, answer.decision.is_anomaly, answer.box)
-    print(normalis.evaluate("model", "pictures/test").honest.mean.image_auroc)
+    print(normalis.evaluate("model", "testset").honest.mean.image_auroc)
 
 Importing this package is quick and has no effect; torch is imported when a name is first used.
 """

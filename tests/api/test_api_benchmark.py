@@ -223,7 +223,9 @@ def test_a_mistake_is_found_before_anything_runs(world: World) -> None:
         world.run({"training": {"epochs": 0}})
     suite = read_suite(str(world.folder / "tiny.toml"))
     things = replace(suite.data[0], apart=("bottl",))
-    with pytest.raises(SettingsError, match="no class 'bottl'; did you mean 'bottle'"):
+    with pytest.raises(
+        SettingsError, match="data 'things': There is no class 'bottl'; did you mean"
+    ):
         benchmark(replace(suite, data=(things,)), world.out)
     with pytest.raises(SettingsError, match="There is no device 'abacus'"):
         world.run(device="abacus")

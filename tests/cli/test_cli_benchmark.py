@@ -64,6 +64,7 @@ def test_data_lie_where_the_command_says(tmp_path: Path, here: list[Job]) -> Non
         (["smok"], "There is no suite 'smok'; did you mean 'smoke'?"),
         (["smoke", "--seeds", "0,x"], "--seeds 0,x: give whole numbers"),
         (["smoke", "--seeds", "0,0"], "has the seeds [0, 0]"),
+        (["smoke", "--seeds", "9" * 5000], "give whole numbers"),
         (["smoke", "--data", "examples"], "--data examples: a data set's place is given as NAME="),
         (["smoke", "--data", "example=x"], "no data set 'example'; did you mean 'examples'"),
         (["smoke", "--set", "training.epoch=1"], "did you mean 'training.epochs'"),
@@ -75,6 +76,12 @@ def test_a_mistake_is_one_line(tmp_path: Path, arguments: list[str], words: str)
     lines = run("benchmark", *arguments, "--out", tmp_path / "out", fails=2)
     assert len(lines) == 1
     assert words in lines[0]
+
+
+def test_a_page_of_something_else_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("mine")
+    (line,) = run("benchmark", "smoke", "--out", tmp_path, fails=2)
+    assert line.startswith(f"error: {tmp_path / 'index.html'}: is already there")
 
 
 @pytest.mark.slow

@@ -134,7 +134,7 @@ def test_a_full_disk_leaves_nothing(
     monkeypatch.setattr(Thumbnails, "draw", fail)
     command = ["evaluate", fitted.model, fitted.data]
     lines = run(*command, "--out", tmp_path / "a", "--report", tmp_path / "b", fails=2)
-    assert lines[-1] == "error: 3-heat.webp: No space left on device."
+    assert lines[-1].startswith("error: 3-heat.webp: No space left on device. Make room there")
     assert drawn == [1, 2, 3]
     assert list(tmp_path.iterdir()) == []
 
@@ -144,6 +144,41 @@ def test_nothing_but_a_result_is_replaced(fitted: Fitted, tmp_path: Path) -> Non
     lines = run("evaluate", fitted.model, fitted.data, "--out", tmp_path, fails=2)
     assert lines == [line for line in lines if "choose another folder" in line]
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--report", "file"], "file: is already there, and is no folder"),
+        (["--report", "circle"], "circle: is already there, and is no folder"),
+        (["--out", "new", "--report", "mine"], "index.html: is already there, and not of a"),
+        (["--out", "both", "--report", "./both"], "give --report alone, or two folders"),
+        (["--out", "file/result"], "file: File exists. It is no folder; choose another name."),
+        (["--out", "w" * 300], f"{'w' * 300}: File name too long."),
+    ],
+)
+def test_a_place_that_cannot_be_is_refused_before_the_work(
+    fitted: Fitted,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/index.html").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    lines = run("evaluate", fitted.model, fitted.data, *options, fails=2)
+    assert len(lines) == 1
+    assert words in lines[0]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_name_as_long_as_can_be_is_no_mistake(fitted: Fitted, tmp_path: Path) -> None:
+    out = tmp_path / ("w" * 255)
+    assert f"result: {out}" in run("evaluate", fitted.model, fitted.data, "--out", out)
 
 
 def test_evaluate_needs_labels(fitted: Fitted, tmp_path: Path) -> None:

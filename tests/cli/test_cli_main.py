@@ -100,7 +100,9 @@ def test_debug_shows_the_trace_wherever_it_stands(place: int) -> None:
         (FitError("one\n  line"), "error: one line"),
         (FitError("caf\udce9.png: bad"), "error: caf\\udce9.png: bad"),
         (OSError(28, "No space left on device", "out/a.csv"), "error: out/a.csv: No space left"),
-        (OSError(28, "No space left on device"), "error: No space left on device."),
+        (OSError(28, "No space left on device"), "error: No space left on device. Make room"),
+        (OSError(20, "Not a directory", "a/b"), "error: a/b: Not a directory. Part of this path"),
+        (OSError(5, "Input/output error", "a"), "error: a: Input/output error."),
         (OSError("strange"), "error: strange"),
     ],
 )

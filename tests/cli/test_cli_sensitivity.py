@@ -39,6 +39,13 @@ def test_a_mistake_is_one_clear_line(
     assert lines[-1].startswith(message)
 
 
+def test_a_card_among_the_pictures_is_refused(fitted: Fitted) -> None:
+    out = fitted.data / "card"
+    lines = run("sensitivity", fitted.model, fitted.data, "--out", out, fails=2)
+    assert lines[-1].startswith(f"error: {out}: lies among the pictures of {fitted.data}")
+    assert not out.exists()
+
+
 def test_a_model_that_is_none_is_refused(fitted: Fitted, tmp_path: Path) -> None:
     lines = run("sensitivity", tmp_path, fitted.data, "--out", tmp_path / "card", fails=2)
     assert "not a normalis model" in lines[-1]

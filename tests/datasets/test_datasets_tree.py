@@ -132,3 +132,9 @@ def test_a_root_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
 def test_long_lists_are_shortened() -> None:
     assert shorten(["a", "b", "c"]) == "a, b, c"
     assert shorten("abcde") == "a, b, c and 2 more"
+
+
+def test_a_root_that_is_a_circle_of_links_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(DatasetError, match=r"circle: the folder cannot be read"):
+        Tree(tmp_path / "circle")

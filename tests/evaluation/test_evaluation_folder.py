@@ -14,7 +14,7 @@ from result_samples import make_judged, make_result, write_thumbnails
 
 from normalis.errors import ResultError
 from normalis.evaluation import SCHEMA, Stage, read_result, write_result
-from normalis.evaluation.folder import RESULT, move_result, require_place
+from normalis.evaluation.folder import RESULT, holds_result, move_result, require_place
 
 
 @pytest.fixture
@@ -111,6 +111,7 @@ def test_what_is_no_number_is_refused(folder: Path, value: str) -> None:
     [
         *("../secret.webp", "/etc/hostname", "pictures/../../secret.webp", "pictures/link.webp"),
         *("pictures/missing.webp", "pictures/circle.webp", "a\0b", "x" * 5000, ".", ""),
+        *(RESULT, "pictures/../" + RESULT),  # inside, but no thumbnail
     ],
 )
 @pytest.mark.parametrize("which", ["picture", "heat"])
@@ -120,6 +121,19 @@ def test_a_thumbnail_outside_the_folder_is_refused(folder: Path, name: str, whic
     (folder / "pictures/circle.webp").symlink_to("circle.webp")
     change(folder, lambda tree: tree["pictures"][0].update({which: name}))
     assert "missing or lies outside the result" in refusal(folder)
+
+
+@pytest.mark.parametrize("which", ["picture", "heat", "shown"])
+def test_half_a_thumbnail_is_refused(folder: Path, which: str) -> None:
+    change(folder, lambda tree: tree["pictures"][0].update({which: None}))
+    assert "pictures.0: nut/test/hole/1.png has not all of picture, heat" in refusal(folder)
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_a_number_that_no_float_holds_is_refused(folder: Path, digits: int) -> None:
+    text = (folder / RESULT).read_text()
+    (folder / RESULT).write_text(text.replace('"seconds": 1.25', f'"seconds": {"9" * digits}'))
+    assert len(refusal(folder)) < 400
 
 
 def test_a_wrong_type_is_named(folder: Path) -> None:
@@ -188,6 +202,17 @@ def test_nothing_but_a_result_is_replaced(folder: Path, tmp_path: Path) -> None:
         with pytest.raises(ResultError, match=name):
             move_result(folder, tmp_path / name)
     (folder / "notes.txt").write_text("dear")
+    assert holds_result(folder)
     with pytest.raises(ResultError, match="choose another folder"):
         require_place(folder)
     assert sorted(tmp_path.rglob("*")) == sorted([*before, folder / "notes.txt"])
+
+
+def test_the_result_of_another_program_is_not_replaced(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    (other / "pictures").mkdir(parents=True)
+    (other / RESULT).write_text('{"accuracy": 1.0}')
+    assert not holds_result(other)
+    with pytest.raises(ResultError, match="choose another folder"):
+        move_result(folder, other)
+    assert (other / RESULT).read_text() == '{"accuracy": 1.0}'

@@ -89,3 +89,30 @@ def test_text_is_replaced_whole_and_what_is_no_text_escaped(tmp_path: Path) -> N
     write_text(path, "Käse caf\udce9\n")
     assert path.read_text("utf-8") == "Käse caf\\udce9\n"
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("other", [None, "source.webp"])
+def test_a_failed_write_names_the_file_that_was_meant(tmp_path: Path, other: str | None) -> None:
+    def fail() -> None:
+        with replacing(tmp_path / "table.csv"):
+            raise OSError(28, "No space left on device", other)
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        fail()
+    assert caught.value.filename == (other or str(tmp_path / "table.csv"))
+    with pytest.raises(OSError, match=r"absent/table\.csv'$"):
+        write_text_into(tmp_path / "absent" / "table.csv")
+
+
+def write_text_into(path: Path) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text("new")
+
+
+def test_an_error_without_a_number_keeps_its_words(tmp_path: Path) -> None:
+    def fail() -> None:
+        with replacing(tmp_path / "table.csv"):
+            raise OSError("the encoder gave up")
+
+    with pytest.raises(OSError, match=r"^the encoder gave up$"):
+        fail()

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from normalis.errors import ResultError
 from normalis.evaluation import HONEST, PAPER, Evaluation, Figures
 from normalis.evaluation.result import Stage
 from normalis.report import benchmark as benchmark_module
-from normalis.report.benchmark import benchmark_markdown, write_benchmark
+from normalis.report.benchmark import benchmark_markdown, require_benchmark, write_benchmark
 from normalis.report.benchmark_tables import run_table, sections
 from normalis.suites import (
     Benchmark,
@@ -252,6 +253,15 @@ def test_each_run_is_reported_once(tmp_path: Path, reported: list[Path]) -> None
     links = re.findall(r'href="([^"]+)"', page.read_text())
     assert len(links) == 3 + 2
     assert all((tmp_path / link).is_file() for link in links)
+
+
+def test_the_page_of_something_else_is_not_replaced(tmp_path: Path, reported: list[Path]) -> None:
+    write_benchmark(made("plain"), tmp_path / "runs")
+    require_benchmark(tmp_path / "runs")
+    require_benchmark(tmp_path)
+    (tmp_path / "index.html").write_text("mine")
+    with pytest.raises(ResultError, match=r"index\.html: is already there"):
+        require_benchmark(tmp_path)
 
 
 def test_the_markdown_names_what_was_not_run_and_the_machine() -> None:

@@ -6,13 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from page_samples import Page
 from PIL import Image
 from pydantic import TypeAdapter
 from report_samples import RANGE, hot_map, make_result
 
+from normalis.errors import SettingsError
 from normalis.images.planting import Defect
-from normalis.report.sensitivity import CardWriter
+from normalis.report.sensitivity import CardWriter, require_apart
 from normalis.sensitivity.card import SCHEMA, Product, Sensitivity, curve_of, sentence
 from normalis.sensitivity.measure import Example
 
@@ -118,3 +120,24 @@ def test_the_same_card_gives_the_same_bytes(tmp_path: Path) -> None:
         written(tmp_path / name, card(), example())
     for file in ("sensitivity.html", "sensitivity.json", "pictures/0001-heat.webp"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "out", ["pictures", "pictures/card", "pictures/a/../card", "link/card", "."]
+)
+def test_planted_pictures_never_join_those_they_were_made_from(tmp_path: Path, out: str) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "link").symlink_to("pictures")
+    with pytest.raises(SettingsError, match="choose another folder"):
+        require_apart(tmp_path / out, tmp_path / "pictures")
+    require_apart(tmp_path / "card", tmp_path / "pictures")
+    require_apart(tmp_path, tmp_path / "manifest.csv")
+
+
+def test_an_earlier_page_never_shows_new_pictures(tmp_path: Path) -> None:
+    written(tmp_path, card(), example())
+    CardWriter(tmp_path).draw(example())
+    assert not (tmp_path / "sensitivity.html").exists()
+    written(tmp_path, card())
+    CardWriter(tmp_path)  # the long work before the first picture may yet fail
+    assert (tmp_path / "sensitivity.html").exists()

@@ -17,7 +17,7 @@ from normalis.errors import ResultError
 from normalis.evaluation.folder import read_result
 from normalis.evaluation.result import Result, Seen
 from normalis.report.cards import card_data
-from normalis.report.site import write_report
+from normalis.report.site import require_site, write_report
 
 
 def write(result: Result, source: Path, out: Path) -> Page:
@@ -128,6 +128,49 @@ def test_a_thumbnail_that_is_not_in_the_folder_is_refused(tmp_path: Path, name: 
             out=tmp_path / "out",
         )
     assert not (tmp_path / "out" / "index.html").exists()
+
+
+@pytest.mark.parametrize("name", ["index.html", "style.css", "result.json", "pictures/1.png"])
+def test_what_is_no_report_is_not_replaced(tmp_path: Path, name: str) -> None:
+    mine = tmp_path / "site" / name
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    result = sample_result(tmp_path / "result", each=4)
+    with pytest.raises(ResultError, match="not of a normalis report"):
+        write_report(result, source=tmp_path / "result", out=tmp_path / "site")
+    assert files(tmp_path / "site") == {name: b"mine"}
+
+
+def test_a_report_goes_beside_other_things(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    require_site(tmp_path)
+    require_site(tmp_path / "new")
+    for name, target in (("dangling", "nowhere"), ("circle", "circle"), ("file", "notes.txt")):
+        (tmp_path / name).symlink_to(target)
+        with pytest.raises(ResultError, match=f"{name}: .* no folder"):
+            require_site(tmp_path / name)
+
+
+@pytest.mark.parametrize("last", ["result.json", "00003-heat.webp", "promise.svg", "script.js"])
+def test_an_interrupted_report_has_no_page_and_can_be_written_again(
+    tmp_path: Path, last: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, out = tmp_path / "result", tmp_path / "out"
+    result = sample_result(source, each=4)
+    page = write(result, source, out)
+    replace_path = Path.replace
+
+    def interrupted(path: Path, target: Path) -> Path:
+        if target.name == last:
+            raise KeyboardInterrupt
+        return replace_path(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write(result, source, out)
+    assert not (out / "index.html").exists()
+    assert write(result, source, out).data == page.data
 
 
 # --- what a reader must be told ---

@@ -175,8 +175,15 @@ def test_a_variant_that_is_no_recipe_is_refused(
     tmp_path: Path, old: str, new: str, words: str
 ) -> None:
     suite = own(tmp_path, OWN.replace(old, new, 1))
-    with pytest.raises(SettingsError, match=re.escape(words)):
+    with pytest.raises(SettingsError, match=re.escape(words)) as caught:
         suite.recipe(suite.runs[1])
+    assert str(caught.value).startswith("The suite 'own', variant 'other': ")
+
+
+def test_a_mistake_of_the_command_is_not_laid_to_the_suite(tmp_path: Path) -> None:
+    suite = own(tmp_path)
+    with pytest.raises(SettingsError, match=r"^There is no setting 'training\.epoch'"):
+        suite.recipe(suite.runs[0], changes=[{"training": {"epoch": 1}}])
 
 
 def test_an_unknown_suite_is_refused_with_those_there_are() -> None:

@@ -130,7 +130,9 @@ def _ready(data: SuiteData, work: _Work) -> _Ready | str:
         dataset = open_dataset(path, layout=data.layout)
         require_known("class", data.apart, allowed=dataset.categories)
     except SettingsError as error:
-        raise SettingsError(f"The suite '{work.suite.name}', data '{data.name}': {error}") from error
+        raise SettingsError(
+            f"The suite '{work.suite.name}', data '{data.name}': {error}"
+        ) from error
     return _Ready(path, data_digest(dataset, observer=work.observer))
 
 

@@ -52,7 +52,7 @@ def benchmark(
     from normalis.api.benchmark import benchmark as run_suite
     from normalis.cli.observer import observing
     from normalis.recipes import parse_assignment
-    from normalis.report.benchmark import write_benchmark
+    from normalis.report.benchmark import require_benchmark, write_benchmark
     from normalis.suites.suite import read_suite
 
     chosen = read_suite(suite)
@@ -66,6 +66,7 @@ def benchmark(
         device=device,
         painter=draw_thumbnails,
     )
+    require_benchmark(out)
     with observing() as observer:
         done = run_suite(chosen, out, options=options, observer=observer)
     page = write_benchmark(done, out)
@@ -99,6 +100,6 @@ def _place(text: str) -> tuple[str, Path]:
 def _seeds(text: str) -> tuple[int, ...]:
     """The seeds of "0,1,2"."""
     numbers = [number.strip() for number in text.split(",")]
-    if not all(number.isascii() and number.isdigit() for number in numbers):
+    if not all(number.isascii() and number.isdigit() and len(number) < 11 for number in numbers):
         raise SettingsError(f"--seeds {text}: give whole numbers, as in 0,1,2.")
     return tuple(map(int, numbers))

@@ -30,6 +30,7 @@ def demo(
     from normalis.cli.observer import observing
     from normalis.cli.recipe import chosen_recipe
     from normalis.cli.testset import judge
+    from normalis.report.site import require_site
 
     pictures = data or _EXAMPLES
     if data is None and not _EXAMPLES.is_dir():
@@ -38,6 +39,7 @@ def demo(
             "give pictures of your own with --data."
         )
     recipe = chosen_recipe(None, {}, assignments=assignments or ())
+    require_site(out)
     out.mkdir(parents=True, exist_ok=True)
     with observing() as observer:
         options = FitOptions(overwrite=True)

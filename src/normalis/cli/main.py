@@ -1,5 +1,6 @@
 """The program `normalis`: its commands, and what a user sees of an error."""
 
+import errno
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Annotated, Any, final
@@ -26,6 +27,14 @@ _DEBUG = "--debug"
 _HINTS: Mapping[str, str] = {
     "fit": "; run again with --resume",
     "benchmark": "; run again: finished runs are kept",
+}
+_TODO: Mapping[int, str] = {
+    errno.ENOSPC: " Make room there, and run it again.",
+    errno.EACCES: " Choose a place that you may read and write.",
+    errno.EPERM: " Choose a place that you may read and write.",
+    errno.EROFS: " Choose a place that you may read and write.",
+    errno.EEXIST: " It is no folder; choose another name.",
+    errno.ENOTDIR: " Part of this path is a file; choose another.",
 }
 
 
@@ -91,7 +100,8 @@ def _program(
 def _sentence(error: Exception) -> str:
     """An error in one line; a foreign one with the file it is about."""
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}.{_TODO.get(error.errno or 0, '')}"
     return " ".join(str(error).split())
 
 

@@ -37,7 +37,9 @@ def parse_size(text: str) -> tuple[int, int]:
         SettingsError: Another form.
     """
     sides = text.lower().split("x")
-    if len(sides) > 2 or not all(side.isascii() and side.isdigit() for side in sides):
+    if len(sides) > 2 or not all(
+        side.isascii() and side.isdigit() and len(side) < 11 for side in sides
+    ):
         raise SettingsError(f"--size {text}: give one side, as in 320, or HEIGHTxWIDTH.")
     return int(sides[0]), int(sides[-1])
 

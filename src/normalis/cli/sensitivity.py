@@ -40,12 +40,13 @@ def sensitivity(
     from normalis.api.sensitivity import sensitivity as measured
     from normalis.cli.observer import observing
     from normalis.images.planting import KINDS
-    from normalis.report.sensitivity import CardWriter
+    from normalis.report.sensitivity import CardWriter, require_apart
     from normalis.sensitivity.card import sentence
     from normalis.sensitivity.plan import Plan
 
     wished = KINDS if kinds is None else tuple(kind.strip() for kind in kinds.split(","))
     plan = Plan(kinds=wished, far=far, pictures=pictures, places=places, seed=seed)
+    require_apart(out, data)
     writer = CardWriter(out)
     with observing() as observer:
         card = measured(

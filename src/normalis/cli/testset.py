@@ -1,5 +1,6 @@
 """A labelled test set judged: what `evaluate` and `demo` have in common."""
 
+import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,10 +9,11 @@ from tempfile import TemporaryDirectory
 from normalis.api.evaluate import evaluate
 from normalis.bundle.manifest import read_manifest
 from normalis.cli.text import counted, skipped_lines
+from normalis.errors import SettingsError
 from normalis.evaluation.folder import move_result, require_place, write_result
 from normalis.evaluation.result import Result
 from normalis.progress import Observer
-from normalis.report.site import write_report
+from normalis.report.site import require_site, write_report
 from normalis.report.tables import as_text, figure_table
 from normalis.report.thumbnails import Thumbnails
 from normalis.scoring import MapRange
@@ -45,8 +47,7 @@ def judge(
     Raises:
         NormalisError: A user's mistake, see `normalis.errors`.
     """
-    if out:
-        require_place(out)
+    _require_places(out, report)
     with _beside(out or report) as folder:
         draw = folder and Thumbnails(folder, MapRange(*read_manifest(model).map_range)).draw
         result = evaluate(
@@ -82,16 +83,34 @@ def result_lines(result: Result) -> list[str]:
     return lines
 
 
+def _require_places(out: Path | None, report: Path | None) -> None:
+    """Refuse before any work what could not be written after it."""
+    if out and report and os.path.realpath(out) == os.path.realpath(report):
+        raise SettingsError(
+            f"{out}: is given for the result and for the report; a report holds the result too, so "
+            "give --report alone, or two folders."
+        )
+    if out:
+        require_place(out)
+    if report:
+        require_site(report)
+
+
 @contextmanager
 def _beside(place: Path | None) -> Generator[Path | None]:
     """A folder on the disk of what is to be written; an interrupted run leaves nothing else."""
     if place is None:
         yield None
         return
-    place = place.resolve()
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as scratch:
-        yield Path(scratch) / "result"
+    real = Path(os.path.realpath(place))
+    real.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        scratch = TemporaryDirectory(dir=real.parent, prefix=f".{real.name[:40]}.")
+    except OSError as error:
+        error.filename = str(place)  # the scratch folder's own name says nothing to a user
+        raise
+    with scratch as folder:
+        yield Path(folder) / "result"
 
 
 def _written(

@@ -123,9 +123,7 @@ def _tree(path: Path) -> dict[str, Any]:
     """The fields of the file, once its kind and format are known to be right."""
     try:
         text = path.read_text(encoding="utf-8")
-        tree: Any = json.loads(
-            text, parse_float=_finite, parse_constant=_finite, parse_int=_whole
-        )
+        tree: Any = json.loads(text, parse_float=_finite, parse_constant=_finite, parse_int=_whole)
     except (OSError, ValueError, RecursionError) as error:
         raise ResultError(f"{path}: cannot be read: {error}. {_AGAIN}") from error
     if not isinstance(tree, dict) or tree.pop("kind", None) != _KIND:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from normalis.errors import ResultError
 from normalis.evaluation.folder import read_result
 from normalis.images.write import write_text
 from normalis.report.benchmark_tables import Section, run_table, sections
@@ -16,9 +17,22 @@ from normalis.suites.outcome import SCHEMA, Benchmark, NotRun, Outcome
 from normalis.suites.published import CAUTION, published_tables
 from normalis.suites.suite import Run
 
-__all__ = ["benchmark_markdown", "write_benchmark"]
+__all__ = ["benchmark_markdown", "require_benchmark", "write_benchmark"]
 
-_PAGE = "index.html"
+_PAGE, _TWIN = "index.html", "benchmark.json"
+
+
+def require_benchmark(out: Path) -> None:
+    """Refuse before any work a folder whose page is another's.
+
+    Raises:
+        ResultError: A page lies there without a benchmark.
+    """
+    if (out / _PAGE).exists() and not (out / _TWIN).exists():
+        raise ResultError(
+            f"{out / _PAGE}: is already there, and not of a benchmark, which alone would be "
+            "replaced; choose another folder."
+        )
 
 
 def write_benchmark(benchmark: Benchmark, out: Path) -> Path:
@@ -40,7 +54,7 @@ def write_benchmark(benchmark: Benchmark, out: Path) -> Path:
         if not (folder / _PAGE).exists():
             write_report(read_result(folder), source=folder, out=folder)
     text = json.dumps(_tree(benchmark), indent=1, allow_nan=False) + "\n"
-    write_text(out / "benchmark.json", text)
+    write_text(out / _TWIN, text)
     write_text(out / "benchmark.md", benchmark_markdown(benchmark))
     write_text(out / _PAGE, _page(benchmark))
     return out / _PAGE

@@ -1,12 +1,14 @@
 """How small a defect is caught, as a page with curves and planted pictures, and its JSON twin."""
 
 import json
+import os
 from collections import defaultdict
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
+from normalis.errors import SettingsError
 from normalis.images.planting import WHOLE_KINDS
 from normalis.images.write import write_text
 from normalis.report.overlay import overlay, picture_image, write_image
@@ -28,8 +30,9 @@ from normalis.sensitivity.measure import Example
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["CardWriter"]
+__all__ = ["CardWriter", "require_apart"]
 
+_PAGE = "sensitivity.html"
 _KIND = "normalis-sensitivity"
 _PICTURES = "pictures"
 _LONGEST_SIDE = 384
@@ -65,6 +68,21 @@ class _Section:
     shown: tuple[_Shown, ...]
 
 
+def require_apart(out: Path, data: Path) -> None:
+    """Refuse a folder whose planted pictures would lie among those that they were made from.
+
+    There the next fit, or the next card, would take them for good ones.
+
+    Raises:
+        SettingsError: The card's pictures would lie in the data's folder.
+    """
+    if Path(os.path.realpath(out / _PICTURES)).is_relative_to(os.path.realpath(data)):
+        raise SettingsError(
+            f"{out}: lies among the pictures of {data}, where the planted ones of the card would "
+            "be taken for good; choose another folder."
+        )
+
+
 @final
 class CardWriter:
     """Writes a folder that needs nothing else: `sensitivity.html`, `sensitivity.json`, pictures.
@@ -88,6 +106,8 @@ class CardWriter:
         Raises:
             OSError: A file cannot be written.
         """
+        if not self._count:  # an earlier page must not show the new pictures
+            (self._out / _PAGE).unlink(missing_ok=True)
         self._count += 1
         names = [f"{_PICTURES}/{self._count:04}-{what}.webp" for what in ("planted", "heat")]
         picture = picture_image(example.result.picture, longest_side=_LONGEST_SIDE)
@@ -115,9 +135,9 @@ class CardWriter:
         ]
         words = [(contrast_words(contrast), _dash(i)) for i, contrast in enumerate(contrasts)]
         values = {"card": card, "sections": sections, "contrasts": words}
-        write_text(self._out / "sensitivity.html", render_page("sensitivity.html", values))
         write_text(self._out / "sensitivity.json", json.dumps(_tree(card), indent=1) + "\n")
-        return self._out / "sensitivity.html"
+        write_text(self._out / _PAGE, render_page(_PAGE, values))
+        return self._out / _PAGE
 
 
 def _caption(example: Example) -> str:
