@@ -28,7 +28,7 @@ _HINTS: Mapping[str, str] = {
     "fit": "; run again with --resume",
     "benchmark": "; run again: finished runs are kept",
 }
-_TODO: Mapping[int, str] = {
+_REMEDIES: Mapping[int, str] = {
     errno.ENOSPC: " Make room there, and run it again.",
     errno.EACCES: " Choose a place that you may read and write.",
     errno.EPERM: " Choose a place that you may read and write.",
@@ -101,7 +101,7 @@ def _sentence(error: Exception) -> str:
     """An error in one line; a foreign one with the file it is about."""
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}.{_TODO.get(error.errno or 0, '')}"
+        return f"{where}{error.strerror}.{_REMEDIES.get(error.errno or 0, '')}"
     return " ".join(str(error).split())
 
 
