@@ -207,5 +207,5 @@ def test_the_demo_ends_in_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert lines[-1] == f"open {Path('deep/demo/index.html')} in a browser"
     out = tmp_path / "deep" / "demo"
     assert (out / "index.html").is_file()
-    assert (out / "model" / "manifest.json").is_file()
+    assert (out / "demo-model" / "manifest.json").is_file()
     assert len(read_result(out).pictures) == 8

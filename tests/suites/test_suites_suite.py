@@ -119,8 +119,8 @@ def test_runs_are_data_times_seeds_times_variants(tmp_path: Path) -> None:
 def test_paths_start_beside_the_file_or_at_the_root(tmp_path: Path) -> None:
     suite = own(tmp_path)
     assert suite.place("sets/screws") == tmp_path / "sets/screws"
-    assert suite.place("sets/screws", root=Path("/root")) == Path("/root/sets/screws")
-    assert suite.place("/absolute/nuts", root=Path("/root")) == Path("/absolute/nuts")
+    assert suite.place("sets/screws", root=Path("/elsewhere")) == Path("/elsewhere/sets/screws")
+    assert suite.place("/absolute/nuts", root=Path("/elsewhere")) == Path("/absolute/nuts")
 
 
 def test_the_more_special_setting_wins(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from normalis.errors import DatasetError
 __all__ = ["demo"]
 
 _EXAMPLES = Path("examples/pictures")
+_MODEL = "demo-model"  # replaced by every demo, so never the name of a user's own
 
 
 def demo(
@@ -43,6 +44,6 @@ def demo(
     out.mkdir(parents=True, exist_ok=True)
     with observing() as observer:
         options = FitOptions(overwrite=True)
-        summary = fit(pictures, out / "model", recipe=recipe, options=options, observer=observer)
+        summary = fit(pictures, out / _MODEL, recipe=recipe, options=options, observer=observer)
         lines = judge(summary.path, pictures, report=out, observer=observer)
     tell(*fit_lines(summary), "", *lines, f"open {out / 'index.html'} in a browser")
