@@ -107,6 +107,7 @@ def test_saved_tensors_alone_restore_it(case: tuple[BackboneSettings, tuple[int,
         maps=settings.maps,
         groups=settings.groups,
         pool=settings.pool,
+        scales=settings.scales,
     )
     restored = restore_pyramid(away, pyramid_state(pyramid))
     assert restored.fingerprint == pyramid.fingerprint

@@ -141,7 +141,9 @@ def test_what_the_centre_is_moved_by_is_not_learned_from() -> None:
     level = detector.flows[0]
     x = torch.randn(6, 8, 4, 4)
     assert not level.moved(x, label).requires_grad
-    torch.testing.assert_close(level.moved(x, label), x + level.mixture.main[label][:, :, None, None])
+    torch.testing.assert_close(
+        level.moved(x, label), x + level.mixture.main[label][:, :, None, None]
+    )
 
 
 def test_centres_learn_faster_and_without_decay() -> None:
@@ -154,6 +156,7 @@ def test_centres_learn_faster_and_without_decay() -> None:
     assert len(grouped) == len(list(detector.parameters()))
 
 
+@torch.no_grad()
 def test_a_step_looks_at_places_that_depend_on_its_time_alone() -> None:
     detector, maps = made_hgad(places=3), made_maps(6, seed=3)
     again = [float(detector.loss(Batch(maps, None, done)).total) for done in (0.3, 0.3, 0.4)]
@@ -209,14 +212,14 @@ def test_a_picture_is_named_after_its_class(told: bool) -> None:  # noqa: FBT001
 @pytest.mark.parametrize("classes", [1, 15, 40, 200])
 def test_any_number_of_classes_of_any_size(classes: int) -> None:
     """More classes than channels too, and one with a single picture among large ones."""
-    settings = replace(SMALL, information=1.0, memory=4)
+    settings = replace(SMALL, information=1.0, memory=4, places=0)
     detector = build_hgad(settings, FEW_CHANNELS, concepts=classes, seed=0)
     generator = torch.Generator().manual_seed(1)
     label = torch.cat([torch.zeros(40, dtype=torch.long), torch.arange(classes)])
     centres = [3 * torch.randn(classes, *shape, generator=generator) for shape in FEW_CHANNELS.maps]
     maps = [c[label] + torch.randn(len(label), *c.shape[1:], generator=generator) for c in centres]
     detector.initialise(lambda: iter([maps]), seed=0, label=label)
-    optimizer = torch.optim.Adam(detector.parameters(), lr=1e-3)
+    optimizer = torch.optim.Adam(detector.parameters(), lr=5e-3)
     losses: list[float] = []
     for step in range(12):
         total = detector.train().loss(Batch(maps, label, step / 12)).total
@@ -235,7 +238,5 @@ def test_other_categories_than_clusters_can_be_told() -> None:
     """Two products that are one class to the user stay one class."""
     detector = build_hgad(SMALL, FOUR_MAPS, concepts=2, seed=0)
     maps = made_maps(24)
-    detector.initialise(
-        lambda: iter([maps]), seed=0, label=(torch.arange(24) % 3).clamp_max(1)
-    )
+    detector.initialise(lambda: iter([maps]), seed=0, label=(torch.arange(24) % 3).clamp_max(1))
     assert detector.eval().concepts(made_maps(6, seed=2)).tolist() == [0, 1, 1] * 2

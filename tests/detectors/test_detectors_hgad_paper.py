@@ -12,9 +12,7 @@ SIZE = (16, 16)
 
 def quantities(count: int = 5, *, seed: int = 0) -> Quantities:
     generator = torch.Generator().manual_seed(seed)
-    drawn = [
-        -torch.rand(count, side, side, generator=generator) for side in (8, 4, 8, 4)
-    ]
+    drawn = [-torch.rand(count, side, side, generator=generator) for side in (8, 4, 8, 4)]
     return Quantities((drawn[0], drawn[1]), (drawn[2], drawn[3]))
 
 
@@ -35,9 +33,7 @@ def test_the_maps_of_a_set_are_the_published_ones() -> None:
 
 def test_with_reference_maxima_a_map_depends_on_its_picture_alone() -> None:
     q, highest = quantities(), quantities(seed=1).highest()
-    alone = Quantities(
-        tuple(x[2:3] for x in q.likelihood), tuple(x[2:3] for x in q.certainty)
-    )
+    alone = Quantities(tuple(x[2:3] for x in q.likelihood), tuple(x[2:3] for x in q.certainty))
     torch.testing.assert_close(
         product_maps(alone, SIZE, highest=highest)[0], product_maps(q, SIZE, highest=highest)[2]
     )

@@ -138,7 +138,8 @@ def _fit(
     else:
         own = averages[list(split.train)]
         concepts = concept_count(own, pyramid.channels, recipe=recipe)
-    detector = _detector(pyramid, table, split, recipe=recipe, concepts=concepts)
+    start = _Start(split.train, concepts, classes and classes.labels)
+    detector = _detector(pyramid, table, start, recipe=recipe)
     records = train(
         detector,
         TrainingData(
@@ -170,23 +171,32 @@ def _fit(
     )
 
 
+@dataclass(frozen=True)
+class _Start:
+    """What a detector starts from: rows of the table, how many concepts, and classes, if any."""
+
+    rows: tuple[int, ...]
+    concepts: int
+    labels: tuple[int, ...] | None
+
+
 def _detector(
-    pyramid: AbstractPyramid,
-    table: FeatureTable,
-    split: Split,
-    *,
-    recipe: Recipe,
-    concepts: int,
+    pyramid: AbstractPyramid, table: FeatureTable, start: _Start, *, recipe: Recipe
 ) -> AbstractDetector:
     """A detector that starts from the training pictures."""
     size = (recipe.preparation.height, recipe.preparation.width)
     shapes = PictureShapes(size, table.store.shapes)
     seed = recipe.training.seed
-    detector = build_detector(recipe.method, shapes, concepts=concepts, seed=seed)
+    detector = build_detector(recipe.method, shapes, concepts=start.concepts, seed=seed)
     detector = detector.to(pyramid.device).train()
-    order = torch.randperm(len(split.train), generator=torch.Generator().manual_seed(seed))
-    rows = [split.train[i] for i in order.tolist()]
-    detector.initialise(lambda: reader(table, rows, device=pyramid.device), seed=seed)
+    order = torch.randperm(len(start.rows), generator=torch.Generator().manual_seed(seed))
+    rows = [start.rows[i] for i in order.tolist()]
+    labels = start.labels
+    detector.initialise(
+        lambda: reader(table, rows, device=pyramid.device),
+        seed=seed,
+        label=torch.tensor([labels[row] for row in rows]).to(pyramid.device) if labels else None,
+    )
     return detector
 
 

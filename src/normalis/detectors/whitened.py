@@ -11,7 +11,14 @@ from normalis.mixtures.located_gaussian import LocatedGaussian, LocatedMoments
 from normalis.nn.blur import local_mean
 from normalis.quantize.memory import ConceptMemory
 
-__all__ = ["MEMORY_ROWS", "recalled", "set_memories", "set_whitening", "whitened", "whitening_steps"]
+__all__ = [
+    "MEMORY_ROWS",
+    "recalled",
+    "set_memories",
+    "set_whitening",
+    "whitened",
+    "whitening_steps",
+]
 
 MEMORY_ROWS = 200_000  # features of all pictures together from which a level's memory is made
 

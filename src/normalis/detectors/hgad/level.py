@@ -78,16 +78,12 @@ class MixtureLevel(nn.Module):
         likelihood = self.mixture.log_prob_all(latent.z) + latent.log_det
         return -likelihood / latent.z.shape[1]
 
-    def energy_of_class(
-        self, latent: Latent, label: Int[Tensor, " b"]
-    ) -> Float[Tensor, "b h w"]:
+    def energy_of_class(self, latent: Latent, label: Int[Tensor, " b"]) -> Float[Tensor, "b h w"]:
         r"""$-\frac1D \log p(x|y)$ at each position, $y$ the picture's class."""
         likelihood = self.mixture.log_prob_of_class(latent.z, self._row(label)) + latent.log_det
         return -likelihood / latent.z.shape[1]
 
-    def evidence(
-        self, latent: Latent, label: Int[Tensor, " b"]
-    ) -> Float[Tensor, "b h w"]:
+    def evidence(self, latent: Latent, label: Int[Tensor, " b"]) -> Float[Tensor, "b h w"]:
         r"""$\log \pi_y p(x|y)$ at each position, nats: what it says for a class."""
         row = self._row(label)
         prior = self.mixture.class_logits.log_softmax(0)[row, None, None]

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from normalis.detectors.contract import ConceptSearch
 from normalis.errors import SettingsError
 
 __all__ = ["HGADSettings"]
@@ -73,6 +74,16 @@ class HGADSettings:
     single_picture: bool = True
     smoothing: float = 4.0
     top_share: float = 0.0003
+
+    @property
+    def search(self) -> ConceptSearch:
+        """How the classes among the training pictures are looked for."""
+        return ConceptSearch(self.concepts, self.descriptor)
+
+    @property
+    def concept_source(self) -> Literal["found", "categories"]:
+        """Classes are found once, or told."""
+        return self.labels
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, with the setting's name."""
