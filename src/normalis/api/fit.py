@@ -50,6 +50,7 @@ class FitSummary:
         path: The model's folder.
         pictures: How many pictures served for what.
         skipped: Pictures that could not be read, each with the reason.
+        concept_names: The categories that were learned; empty where concepts are found or learned.
         concept_pictures: Training pictures of each concept; empty where concepts are learned.
         records: The training log.
         promise: What the calibration can and cannot promise, a sentence.
@@ -59,6 +60,7 @@ class FitSummary:
     path: Path
     pictures: PictureCounts
     skipped: tuple[tuple[str, str], ...]
+    concept_names: tuple[str, ...]
     concept_pictures: tuple[int, ...]
     records: tuple[EpochRecord, ...]
     promise: str
@@ -268,6 +270,7 @@ def _summary(fitted: _Fitted, path: Path, seconds: float) -> FitSummary:
         path=path,
         pictures=_counts(fitted),
         skipped=tuple((sample.name, reason) for sample, reason in fitted.table.skipped),
+        concept_names=fitted.concept_names,
         concept_pictures=fitted.concept_pictures,
         records=fitted.records,
         promise=fitted.calibration.promise(),
