@@ -10,7 +10,7 @@ from torch import Tensor
 from normalis.detectors.contract import Batch, PictureShapes
 from normalis.detectors.hgad.build import build_hgad
 from normalis.detectors.hgad.detector import HGAD
-from normalis.detectors.hgad.level import draw_places
+from normalis.detectors.hgad.level import MixtureLevel, draw_places
 from normalis.detectors.hgad.settings import HGADSettings
 from small_world import FOUR_MAPS, begin, made_maps
 
@@ -42,6 +42,10 @@ def ready(name: str = "default") -> HGAD:
     detector = made_hgad(name).eval()
     detector.set_scale([made_maps(12, seed=1)])
     return detector
+
+
+def levels_of(detector: HGAD) -> list[MixtureLevel]:
+    return [level for level in detector.flows if isinstance(level, MixtureLevel)]
 
 
 def rows(maps: list[Tensor], index: list[int]) -> list[Tensor]:
@@ -90,7 +94,7 @@ def test_a_strange_picture_scores_higher_than_normal_ones_and_there() -> None:
 @torch.no_grad()
 def test_the_score_without_a_label_is_the_log_sum_over_classes() -> None:
     detector, maps = ready("whitened alike"), made_maps(4, seed=2)
-    level = detector.flows[0]
+    level = levels_of(detector)[0]
     z, log_det = detector.whitening[0](maps[0], torch.zeros(4, dtype=torch.long))
     latent = level(z, log_det)
     weight = 1 / len(level.mixture.main)
@@ -128,7 +132,7 @@ def test_the_classes_own_centres_learn_in_the_second_stage_alone() -> None:
     for done, learns in ((0.0, False), (0.5, True)):
         detector = made_hgad(first_stage=0.1)
         detector.loss(Batch(made_maps(6), torch.arange(6) % 3, done)).total.backward()
-        for level in detector.flows:
+        for level in levels_of(detector):
             moved = [level.mixture.deltas.grad, level.mixture.centre_logits.grad]
             assert [g is not None and bool(g.abs().sum() > 0) for g in moved] == [learns] * 2
             assert level.mixture.main.grad is not None
@@ -138,7 +142,7 @@ def test_the_classes_own_centres_learn_in_the_second_stage_alone() -> None:
 def test_what_the_centre_is_moved_by_is_not_learned_from() -> None:
     """Features whitened by class start at its main centre, which learns from the latents alone."""
     detector, label = made_hgad(information=0.0, entropy=0.0), torch.arange(6) % 3
-    level = detector.flows[0]
+    level = levels_of(detector)[0]
     x = torch.randn(6, 8, 4, 4)
     assert not level.moved(x, label).requires_grad
     torch.testing.assert_close(
@@ -185,7 +189,7 @@ def test_a_flow_that_has_learned_nothing_leaves_features_at_their_classs_centre(
     maps = made_maps(24)
     detector.initialise(lambda: iter([maps]), seed=0, label=torch.arange(24) % 3)
     label = torch.tensor([2])
-    level = detector.flows[1]
+    level = levels_of(detector)[1]
     z, log_det = detector.whitening[1](maps[1][2:3], label)
     moved = level.moved(z, label)
     torch.testing.assert_close(level(moved, log_det).z, moved, rtol=1e-4, atol=1e-4)
