@@ -21,6 +21,8 @@ __all__ = [
     "Trace",
 ]
 
+LARGEST = 1e100  # no score comes near it, and its square is still a number
+
 SCHEMA = 1
 """Rises when a reader of the file would have to change."""
 
@@ -119,6 +121,8 @@ class Judged:
     shown: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
+        if max(abs(self.score), abs(self.paper_score or 0.0), abs(self.threshold)) > LARGEST:
+            raise ValueError(f"{self.name} has a score beyond {LARGEST:g}")
         drawn = (self.picture is not None, self.heat is not None, self.shown is not None)
         if drawn[0] != drawn[1] or drawn[0] > drawn[2]:
             raise ValueError(f"{self.name} has not all of picture, heat and shown, or none.")
