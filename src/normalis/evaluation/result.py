@@ -4,6 +4,7 @@ The folder holds `result.json` and, where pictures were drawn, `pictures/`. Noth
 outside of it.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,7 +122,8 @@ class Judged:
     shown: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        if max(abs(self.score), abs(self.paper_score or 0.0), abs(self.threshold)) > LARGEST:
+        largest = max(abs(self.score), abs(self.paper_score or 0.0), abs(self.threshold))
+        if LARGEST < largest < math.inf:
             raise ValueError(f"{self.name} has a score beyond {LARGEST:g}")
         drawn = (self.picture is not None, self.heat is not None, self.shown is not None)
         if drawn[0] != drawn[1] or drawn[0] > drawn[2]:
