@@ -1,6 +1,6 @@
 """The evaluators of both protocols, fed with the same pictures."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool
@@ -9,14 +9,33 @@ from normalis.datasets.sample import Sample
 from normalis.evaluation.evaluator import Evaluator
 from normalis.evaluation.figures import Evaluation, Figures, ImageResult
 from normalis.evaluation.protocol import HONEST, PAPER, Needs
-from normalis.evaluation.result import CategoryCurves
+from normalis.evaluation.result import CategoryCurves, Judged
 from normalis.scoring import Result
 
-__all__ = ["Judges"]
+__all__ = ["Judgement", "Judges"]
 
 # VQ-Flow's two kinds of scores look at the picture alone; the published ones at its own maximum.
 _HONEST_NEEDS = Needs()
 _PAPER_NEEDS = Needs()
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What came of a test set.
+
+    Attributes:
+        pictures: Every picture that could be read, in the data set's order.
+        honest: Figures by the score that users get.
+        paper: Figures by the published score.
+        curves: Of the score that users get, or else of the published one.
+        skipped: What could not be read, and why.
+    """
+
+    pictures: tuple[Judged, ...]
+    honest: Evaluation
+    paper: Evaluation
+    curves: tuple[CategoryCurves, ...]
+    skipped: tuple[tuple[str, str], ...]
 
 
 class Judges:

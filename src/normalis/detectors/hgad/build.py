@@ -62,6 +62,7 @@ def build_hgad(settings: HGADSettings, shapes: PictureShapes, *, concepts: int, 
             ),
             form=ScoreForm(
                 size=shapes.size,
+                single_picture=settings.single_picture,
                 neighbourhood=settings.neighbourhood,
                 smoothing=settings.smoothing,
                 top_share=settings.top_share,

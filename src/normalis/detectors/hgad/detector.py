@@ -63,9 +63,12 @@ class ScoreForm:
         neighbourhood: Side of the square whose mean feature the memories are asked for, positions.
         smoothing: Standard deviation of the blur of the map, pixels.
         top_share: Share of the map that the image score averages.
+        single_picture: A picture has a score of its own; otherwise the published score alone is
+            meant to be used.
     """
 
     size: tuple[int, int]
+    single_picture: bool
     neighbourhood: int
     smoothing: float
     top_share: float
@@ -125,6 +128,11 @@ class HGAD(AbstractDetector):
         self.form = form
         # The highest log-likelihood and negative entropy of each level on held-out pictures.
         self.register_buffer("highest", torch.zeros(2, len(levels)))
+
+    @property
+    def scores_sets(self) -> bool:
+        """The published form has no score of a single picture (METHODS §2.4)."""
+        return not self.form.single_picture
 
     def parameter_groups(self) -> tuple[ParameterGroup, ...]:
         """The flows, and their mixtures: faster and without decay (METHODS §2.3)."""
