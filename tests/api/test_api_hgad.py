@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from api_samples import World, files
 
-from normalis.api import describe, evaluate, load
+from normalis.api import FitOptions, describe, evaluate, fit, load
 from normalis.detectors.hgad.settings import HGADSettings
 from normalis.errors import DatasetError, FitError, SettingsError
+from normalis.evaluation.figures import set_means
 from normalis.recipes import Recipe
+from normalis.report.tables import as_text, figure_table
 from normalis.scoring import Result
 from small_world import PRODUCTS, Listener, write_pictures
 
@@ -176,3 +178,30 @@ def test_a_class_that_was_not_learned_is_refused(
     (other / PRODUCTS[0]).rename(other / "screw")
     with pytest.raises(DatasetError, match=r"has not learned the class 'screw'.*washer"):
         evaluate(published, other, device="cpu")
+
+
+# --- several data sets in one model ---
+
+
+def test_data_sets_are_learned_as_one_and_reported_one_by_one(
+    world: World, categories: Path, tmp_path: Path
+) -> None:
+    other = shutil.copytree(categories, tmp_path / "plant")
+    for index, picture in enumerate(sorted(other.rglob("*.png"))):  # copies would count once
+        shutil.copy(write_pictures(tmp_path / "new", 1, seed=90 + index) / "bolt-000.png", picture)
+    sets = [categories, other]
+    summary = fit(
+        sets,
+        tmp_path / "model",
+        recipe=recipe(world, labels="categories"),
+        options=FitOptions(cache=world.cache, device="cpu"),
+    )
+    expected = sorted(f"{root}/{product}" for root in ("data", "plant") for product in PRODUCTS)
+    assert list(summary.concept_names) == expected
+    result = evaluate(tmp_path / "model", sets, device="cpu")
+    assert result.data == "data + plant"
+    assert [name for name, _ in result.honest.rows] == expected
+    means = dict(set_means(result.honest))
+    assert list(means) == ["mean of data", "mean of plant"]
+    assert {figures.images for figures in means.values()} == {12}
+    assert "mean of plant" in as_text(figure_table(result.honest, result.paper))

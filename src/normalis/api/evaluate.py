@@ -8,11 +8,12 @@ from typing import Protocol, runtime_checkable
 from normalis.api.judges import Judgement, Judges
 from normalis.api.load import BundleInfo, describe, load
 from normalis.api.masks import Mask, mask_of
+from normalis.api.options import Paths, named, paths_of
 from normalis.api.whole_set import judge_sets
 from normalis.bundle.load import picture_uses
 from normalis.bundle.manifest import file_digest
-from normalis.datasets.layouts import open_dataset
 from normalis.datasets.sample import GOOD, Sample, printable
+from normalis.datasets.union import open_union, set_name
 from normalis.errors import BundleError, DatasetError
 from normalis.evaluation.machine import machine
 from normalis.evaluation.result import Drawn, Judged, ModelCard, Result, Seen, Stage
@@ -45,7 +46,7 @@ class Draw(Protocol):
 
 def evaluate(
     model: Path | str,
-    data: Path | str,
+    data: Paths,
     *,
     layout: str = "auto",
     allow_seen: bool = False,
@@ -60,7 +61,7 @@ def evaluate(
 
     Args:
         model: The folder that `fit` wrote.
-        data: Folder or manifest with labelled test pictures.
+        data: Folder or manifest with labelled test pictures, or several.
         layout: Of the data set; "auto" recognises it.
         allow_seen: Evaluate on pictures that the model has seen all the same; the result names
             them.
@@ -76,11 +77,12 @@ def evaluate(
     """
     observer, watch = observer or Silent(), Stopwatch()
     info = describe(model)
-    samples = _labelled(Path(data), layout, observer)
+    roots = paths_of(data)
+    samples = _labelled(roots, layout, observer)
     with watch.measure("comparing with the fitted pictures"):
         seen = _seen(samples, picture_uses(info.path), observer)
     if seen and not allow_seen:
-        raise DatasetError(f"{data}: {_refusal(seen, len(samples))}")
+        raise DatasetError(f"{named(roots)}: {_refusal(seen, len(samples))}")
     with watch.measure("loading the model"):
         scorer = load(model, device=device)
     scorer.watch = watch
@@ -90,10 +92,10 @@ def evaluate(
         judged = _judgement(scorer, samples, draw=draw, observer=observer)
     if not judged.pictures:
         raise DatasetError(
-            f"{data}: no test picture can be read; the first: {judged.skipped[0][1]}"
+            f"{named(roots)}: no test picture can be read; the first: {judged.skipped[0][1]}"
         )
     return Result(
-        data=printable(Path(data).resolve().name),
+        data=printable(" + ".join(map(set_name, roots))),
         model=_card(info),
         honest=judged.honest,
         paper=judged.paper,
@@ -106,9 +108,9 @@ def evaluate(
     )
 
 
-def _labelled(data: Path, layout: str, observer: Observer) -> list[Sample]:
+def _labelled(data: tuple[Path, ...], layout: str, observer: Observer) -> list[Sample]:
     """The test pictures with a label."""
-    dataset = open_dataset(data, layout=layout)
+    dataset = open_union(data, layout=layout)
     for warning in dataset.warnings:
         observer.say(warning)
     samples = [
@@ -119,7 +121,7 @@ def _labelled(data: Path, layout: str, observer: Observer) -> list[Sample]:
     ]
     if not samples:
         raise DatasetError(
-            f"{data}: holds no labelled test pictures; give a data set with a test part "
+            f"{named(data)}: no labelled test pictures here; give a data set with a test part "
             "('normalis data check' says what was recognised), or use 'normalis score'."
         )
     return samples

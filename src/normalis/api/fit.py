@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from normalis.api.device import device_named
-from normalis.api.options import FitOptions
+from normalis.api.options import FitOptions, Paths, paths_of
 from normalis.api.output import Output
 from normalis.api.pictures import (
     Split,
@@ -85,7 +85,7 @@ class _Fitted:
 
 
 def fit(
-    data: Path | str,
+    data: Paths,
     out: Path | str,
     *,
     recipe: Recipe | None = None,
@@ -100,7 +100,7 @@ def fit(
 
     Args:
         data: Folder or manifest; what it holds as good training pictures is used, of all products
-            together. Labels are never read, but for the log.
+            together. Several are learned as one (`normalis.datasets.open_union`). Labels are never read, but for the log.
         out: Folder of the model to be; its parent must exist.
         recipe: Settings; the preset `vqflow` by default.
         options: How the fit runs.
@@ -115,7 +115,7 @@ def fit(
     with joined_processes() as process:
         output.check()
         hears = observer if observer is not None and process.is_first else Silent()
-        fitted = _fit(Path(data), output, recipe=recipe, options=options, observer=hears)
+        fitted = _fit(paths_of(data), output, recipe=recipe, options=options, observer=hears)
         if process.is_first:
             _save(fitted, output)
         process.wait()
@@ -123,7 +123,12 @@ def fit(
 
 
 def _fit(
-    data: Path, output: Output, *, recipe: Recipe, options: FitOptions, observer: Observer
+    data: tuple[Path, ...],
+    output: Output,
+    *,
+    recipe: Recipe,
+    options: FitOptions,
+    observer: Observer,
 ) -> _Fitted:
     """Every step from the pictures to the calibrated detector."""
     pyramid = build_pyramid(recipe.backbone).to(device_named(options.device))

@@ -15,7 +15,10 @@ def evaluate(
         Path, typer.Argument(metavar="MODEL", help="Folder that 'normalis fit' wrote.")
     ],
     data: Annotated[
-        Path, typer.Argument(metavar="DATA", help="Folder or manifest with labelled test pictures.")
+        list[Path],
+        typer.Argument(
+            metavar="DATA...", help="Folder or manifest with labelled test pictures, or several."
+        ),
     ],
     out: Annotated[
         Path | None,
