@@ -57,7 +57,7 @@ def test_a_single_data_set_stays_as_it_is(plants: list[Path]) -> None:
 
 def test_two_data_sets_of_one_name_are_refused(plants: list[Path], tmp_path: Path) -> None:
     put(tmp_path / "other/a/000.png")
-    with pytest.raises(DatasetError, match="two of the data sets are called 'a'.*rename"):
+    with pytest.raises(DatasetError, match=r"two of the data sets are called 'a'.*rename"):
         open_union([plants[1], tmp_path / "other/a"])
 
 

@@ -121,7 +121,7 @@ def _labelled(data: tuple[Path, ...], layout: str, observer: Observer) -> list[S
     ]
     if not samples:
         raise DatasetError(
-            f"{named(data)}: no labelled test pictures here; give a data set with a test part "
+            f"{named(data)}: holds no labelled test pictures; give a data set with a test part "
             "('normalis data check' says what was recognised), or use 'normalis score'."
         )
     return samples

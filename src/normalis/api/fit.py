@@ -100,7 +100,8 @@ def fit(
 
     Args:
         data: Folder or manifest; what it holds as good training pictures is used, of all products
-            together. Several are learned as one (`normalis.datasets.open_union`). Labels are never read, but for the log.
+            together. Several are learned as one (`normalis.datasets.open_union`). Labels are never
+            read, but for the log and where the method's settings ask for categories.
         out: Folder of the model to be; its parent must exist.
         recipe: Settings; the preset `vqflow` by default.
         options: How the fit runs.

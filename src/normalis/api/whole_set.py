@@ -148,10 +148,12 @@ def _row(entry: _Entry, score: float, mask: Mask | None) -> Judged:
 
 def _refused(paper: Evaluation) -> Evaluation:
     """No figures, and why."""
+    reason = ""
     try:
         HONEST.accept(NEEDS, score="published score")
     except SettingsError as error:
         reason = str(error).rstrip(".")
+    assert reason
     rows = tuple((name, _empty(figures)) for name, figures in paper.rows)
     return Evaluation(
         rows=rows,

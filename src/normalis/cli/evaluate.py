@@ -16,9 +16,7 @@ def evaluate(
     ],
     data: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="DATA...", help="Folder or manifest with labelled test pictures, or several."
-        ),
+        typer.Argument(metavar="DATA...", help="Folders or manifests with labelled test pictures."),
     ],
     out: Annotated[
         Path | None,
