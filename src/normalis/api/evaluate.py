@@ -105,6 +105,7 @@ def evaluate(
         seen=seen,
         stages=tuple(Stage(part, seconds) for part, seconds in watch.seconds.items()),
         machine=machine(device=scorer.pyramid.device),
+        positions=judged.positions,
     )
 
 
@@ -180,6 +181,7 @@ def _judgement(
             paper=judges.paper(),
             curves=judges.curves(),
             skipped=tuple(skipped),
+            positions=judges.positions(),
         )
 
 
@@ -222,4 +224,5 @@ def _card(info: BundleInfo) -> ModelCard:
         far=recipe.calibration.far,
         promise=info.promise,
         recipe=manifest.recipe,
+        concept_names=manifest.concept_names,
     )

@@ -9,7 +9,7 @@ from normalis.datasets.sample import Sample
 from normalis.evaluation.evaluator import Evaluator
 from normalis.evaluation.figures import Evaluation, Figures, ImageResult
 from normalis.evaluation.protocol import HONEST, PAPER, Needs
-from normalis.evaluation.result import CategoryCurves, Judged
+from normalis.evaluation.result import CategoryCurves, Judged, Positions
 from normalis.scoring import Result
 
 __all__ = ["Judgement", "Judges"]
@@ -29,6 +29,7 @@ class Judgement:
         paper: Figures by the published score.
         curves: Of the score that users get, or else of the published one.
         skipped: What could not be read, and why.
+        positions: How the values of the maps that users get are spread; None without any.
     """
 
     pictures: tuple[Judged, ...]
@@ -36,6 +37,7 @@ class Judgement:
     paper: Evaluation
     curves: tuple[CategoryCurves, ...]
     skipped: tuple[tuple[str, str], ...]
+    positions: Positions | None = None
 
 
 class Judges:
@@ -86,6 +88,10 @@ class Judges:
             mean=_with_overlap(additive.mean, multiplicative.mean),
             mixed=_with_overlap(additive.mixed, multiplicative.mixed),
         )
+
+    def positions(self) -> Positions:
+        """How the values of the maps that users get are spread."""
+        return self._honest.positions()
 
     def curves(self) -> tuple[CategoryCurves, ...]:
         """The curves by the score that users get."""
