@@ -19,11 +19,10 @@ from normalis.detectors.hgad.settings import HGADSettings
 from normalis.detectors.vqflow.build import build_vqflow
 from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.errors import SettingsError
+from normalis.presets import PRESETS, preset
 from normalis.recipes import (
-    PRESETS,
     Recipe,
     parse_assignment,
-    preset,
     read_recipe,
     recipe_from,
     recipe_of,
