@@ -21,7 +21,7 @@ from normalis.images.prepare import Frame, Preparation, prepare
 from normalis.images.regions import Box, Peak, hot_box, peak
 from normalis.progress import Stopwatch
 
-__all__ = ["Described", "MapRange", "PaperAnswer", "Result", "Scorer", "Skipped"]
+__all__ = ["MapRange", "PaperAnswer", "Result", "Scorer", "Skipped"]
 
 _T = TypeVar("_T")
 
@@ -92,21 +92,6 @@ class Skipped:
 
     path: Path
     reason: str
-
-
-@dataclass(frozen=True)
-class Described:
-    """A picture as its features, for what is made of a whole set of pictures.
-
-    Attributes:
-        path: The picture's file.
-        frame: How the prepared picture lies over the original.
-        maps: `1 c h w`, of each level of the pyramid.
-    """
-
-    path: Path
-    frame: Frame
-    maps: list[Tensor]
 
 
 @dataclass(frozen=True)
@@ -205,21 +190,18 @@ class Scorer:
                 answers = self._answers(items, far=far, paper=False)
             yield from answers
 
-    def describe(self, paths: Iterable[Path | str]) -> Iterator[Described | Skipped]:
-        """The features of pictures, one after another, in their order.
+    def describe(
+        self, paths: Iterable[Path | str]
+    ) -> Iterator[tuple[Frame, list[Tensor]] | Skipped]:
+        """The features of pictures one after another, for what is made of a whole set of them.
 
         Args:
-            paths: Files of pictures; read as they are needed.
+            paths: Files of pictures; read as they are needed. Each gives how the prepared picture
+                lies over the original, and its maps, `1 c h w`.
         """
         for path in map(Path, paths):
-            with self.watch.measure("reading"):
-                item = self._read(path, strict=False)
-            if isinstance(item, Skipped):
-                yield item
-                continue
-            with self.watch.measure("scoring"):
-                maps = self._maps([item])
-            yield Described(path, item.frame, maps)
+            item = self._read(path, strict=False)
+            yield item if isinstance(item, Skipped) else (item.frame, self._maps([item]))
 
     def _require_single(self) -> None:
         if self.detector.scores_sets:

@@ -53,7 +53,9 @@ def drawings() -> dict[str, str]:
     return all_drawings()
 
 
-@pytest.mark.parametrize("name", [*(kind.field for kind in CURVES), "scores", "promise", "positions"])
+@pytest.mark.parametrize(
+    "name", [*(kind.field for kind in CURVES), "scores", "promise", "positions"]
+)
 def test_a_drawing_is_small_and_takes_its_colours_from_the_page(
     drawings: dict[str, str], name: str
 ) -> None:

@@ -167,7 +167,9 @@ def _judgement(
             skipped.append((sample.name, printable(answer.reason)))
         else:
             with scorer.watch.measure("reading"):
-                mask = mask_of(sample, (answer.picture.height, answer.picture.width), skipped)
+                mask = mask_of(
+                    sample, size=(answer.picture.height, answer.picture.width), skipped=skipped
+                )
             with scorer.watch.measure("figures"):
                 judges.add(sample, answer, mask=mask)
             with scorer.watch.measure("drawing"):

@@ -12,7 +12,9 @@ __all__ = ["Mask", "mask_of"]
 Mask = Bool[np.ndarray, "h w"]
 
 
-def mask_of(sample: Sample, size: tuple[int, int], skipped: list[tuple[str, str]]) -> Mask | None:
+def mask_of(
+    sample: Sample, *, size: tuple[int, int], skipped: list[tuple[str, str]]
+) -> Mask | None:
     """Where the defect is; None where there is none, or no mask that marks it and can be used.
 
     Args:

@@ -93,8 +93,9 @@ def _entries(
             skipped.append((sample.name, printable(one.reason)))
         else:
             label = classes[sample.category or ""]
-            told = torch.tensor([label], device=one.maps[0].device)
-            yield _Entry(sample, one.frame, label, detector.quantities(one.maps, told))
+            frame, maps = one
+            told = torch.tensor([label], device=maps[0].device)
+            yield _Entry(sample, frame, label, detector.quantities(maps, told))
         observer.advance()
 
 
@@ -113,7 +114,7 @@ def _judged(
     for entry, values in zip(entries, maps, strict=True):
         sample, score = entry.sample, float(values.max())
         frame = entry.frame
-        mask = mask_of(sample, (frame.original_height, frame.original_width), skipped)
+        mask = mask_of(sample, size=(frame.original_height, frame.original_width), skipped=skipped)
         full = upsample(values[None], whole)[0].cpu().numpy()
         result = ImageResult(
             sample.name,
