@@ -1,5 +1,7 @@
 """Restorations: the same codes as by their definition, and what they do and do not change."""
 
+from typing import Any
+
 import pytest
 import torch
 from prior_samples import ROWS, Build, made_codes, made_prior
@@ -27,7 +29,7 @@ def threshold_of(prior: AbstractPrior, codes: torch.Tensor, share: float) -> flo
 def test_it_gives_what_its_definition_gives(build: Build, share: float, count: int) -> None:
     prior, codes = made_prior(build, GRID), made_codes(count, GRID)
     threshold = threshold_of(prior, codes, share)
-    given = {"threshold": threshold, "chance": chances(3)}
+    given: dict[str, Any] = {"threshold": threshold, "chance": chances(3)}
     found = restore(prior, codes, **given)
     assert torch.equal(found, restore_by_recomputing(prior, codes, **given))
     assert not torch.equal(found, codes[:, None].expand_as(found))
@@ -37,7 +39,7 @@ def test_it_gives_what_its_definition_gives(build: Build, share: float, count: i
 def test_so_it_does_with_positions_and_more_rows_than_go_together(build: Build) -> None:
     prior, codes = made_prior(build, GRID, located=True), made_codes(5, GRID)
     position = torch.linspace(-0.5, 0.5, 5)
-    given = {"threshold": 2.0, "chance": chances(50), "position": position}
+    given: dict[str, Any] = {"threshold": 2.0, "chance": chances(50), "position": position}
     found = restore(prior, codes, **given)
     assert torch.equal(found, restore_by_recomputing(prior, codes, **given))
 

@@ -37,9 +37,7 @@ def test_codes_start_between_plus_and_minus_one_by_their_number() -> None:
 def test_input_and_code_are_drawn_to_each_other() -> None:
     quantizer = on_a_line()
     x = torch.tensor([[0.4], [4.0]], requires_grad=True)
-    of_input, of_codes = torch.autograd.grad(
-        quantizer.quantize(x).commitment, [x, quantizer.codes]
-    )
+    of_input, of_codes = torch.autograd.grad(quantizer.quantize(x).commitment, [x, quantizer.codes])
     torch.testing.assert_close(of_input, torch.tensor([[0.4], [-1.0]]))
     torch.testing.assert_close(of_codes, torch.tensor([[-0.4], [0.0], [1.0]]))
 
