@@ -79,16 +79,9 @@ def _grid_side(settings: LSRSettings, pixels: int) -> int:
 def _autoencoder(settings: LSRSettings, channels: int) -> AbstractAutoencoder:
     """With codes or with a Gaussian latent, in the layout in which convolutions are fastest."""
     width = settings.widths[-1]
-    encoder, decoder = (
-        kind(
-            channels,
-            widths=settings.widths,
-            blocks=settings.blocks,
-            stem=settings.stem,
-            located=False,
-        )
-        for kind in (Encoder, Decoder)
-    )
+    widths, blocks, stem = settings.widths, settings.blocks, settings.stem
+    encoder = Encoder(channels, widths=widths, blocks=blocks, stem=stem, located=False)
+    decoder = Decoder(channels, widths=widths, blocks=blocks, stem=stem, located=False)
     if settings.latent == "gaussian":
         return VAE(encoder, decoder, width=width)
     kind = EMAQuantizer if settings.codebook == "average" else GradientQuantizer
