@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from normalis.backbones.settings import BackboneSettings
 from normalis.calibration import CalibrationSettings
 from normalis.detectors.build import METHODS, Method
+from normalis.detectors.lsr.settings import PUBLISHED, LSRSettings
 from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.errors import SettingsError
 from normalis.images.prepare import Preparation
@@ -116,10 +118,46 @@ def _flow() -> Recipe:
     return Recipe(preset="flow", method=plain)
 
 
+def _lsr(name: str, method: LSRSettings) -> Recipe:
+    """LSR at a size for a processor core, or a baseline of the same autoencoder and schedule."""
+    return Recipe(
+        preset=name,
+        backbone=BackboneSettings(name="pixels"),
+        preparation=Preparation(height=96, width=96),
+        method=method,
+        training=TrainingSettings(epochs=3, least_steps=240),
+    )
+
+
+def _lsr_paper() -> Recipe:
+    """LSR as published (METHODS §3)."""
+    return Recipe(
+        preset="lsr-paper",
+        backbone=BackboneSettings(name="pixels"),
+        preparation=Preparation(height=160, width=160),
+        method=PUBLISHED,
+        training=TrainingSettings(
+            epochs=100,
+            least_steps=0,
+            optimizer="adam",
+            learning_rate=1e-4,
+            warmup=0.0,
+            decay="constant",
+            clip=1.0,
+            clip_by="value",
+            patience=100,
+        ),
+    )
+
+
 PRESETS: Mapping[str, Callable[[], Recipe]] = {
     "vqflow": Recipe,
     "vqflow-paper": _paper,
     "flow": _flow,
+    "lsr": partial(_lsr, "lsr", LSRSettings()),
+    "lsr-paper": _lsr_paper,
+    "vqvae": partial(_lsr, "vqvae", LSRSettings(score="reconstruction")),
+    "vae": partial(_lsr, "vae", LSRSettings(latent="gaussian", score="reconstruction")),
 }
 
 

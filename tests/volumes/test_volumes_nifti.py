@@ -13,9 +13,7 @@ from normalis.errors import ImageError
 from normalis.volumes import read_nifti, write_like
 
 ORIENTATIONS = [
-    (axes, flips)
-    for axes in permutations(range(3))
-    for flips in product((1, -1), repeat=3)
+    (axes, flips) for axes in permutations(range(3)) for flips in product((1, -1), repeat=3)
 ]
 
 
@@ -129,10 +127,10 @@ def test_a_damaged_file_is_named(tmp_path: Path, suffix: str) -> None:
     whole = path.read_bytes()
     for content in (b"", b"not a scan at all", whole[:100], whole[: len(whole) // 2]):
         path.write_bytes(content)
-        with pytest.raises(ImageError, match="scan.nii"):
+        with pytest.raises(ImageError, match=r"scan\.nii"):
             read_nifti(path)
     path.write_bytes(gzip.compress(b"x" * 400) if suffix == ".nii.gz" else b"x" * 400)
-    with pytest.raises(ImageError, match="scan.nii"):
+    with pytest.raises(ImageError, match=r"scan\.nii"):
         read_nifti(path)
 
 

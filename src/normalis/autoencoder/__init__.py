@@ -6,11 +6,11 @@ from normalis.autoencoder.vae import VAE
 from normalis.autoencoder.vqvae import VQVAE
 
 __all__ = [
+    "VAE",
+    "VQVAE",
     "AbstractAutoencoder",
     "Decoder",
     "Encoder",
     "GatedBlock",
     "Reconstruction",
-    "VAE",
-    "VQVAE",
 ]

@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 
 from normalis.detectors.contract import AbstractDetector, PictureShapes
+from normalis.detectors.lsr.build import build_lsr
+from normalis.detectors.lsr.settings import LSRSettings
 from normalis.detectors.vqflow.build import build_vqflow
 from normalis.detectors.vqflow.settings import VQFlowSettings
 
 __all__ = ["METHODS", "Method", "build_detector"]
 
-Method = VQFlowSettings
+Method = VQFlowSettings | LSRSettings
 
 # Under its name here stand a method's settings in a recipe.
-METHODS: Mapping[str, type[Method]] = {"vqflow": VQFlowSettings}
+METHODS: Mapping[str, type[Method]] = {"vqflow": VQFlowSettings, "lsr": LSRSettings}
 
 
 def build_detector(
@@ -28,4 +30,6 @@ def build_detector(
     Raises:
         SettingsError: Settings that do not fit the pyramid.
     """
+    if isinstance(settings, LSRSettings):
+        return build_lsr(settings, shapes, seed=seed)
     return build_vqflow(settings, shapes, concepts=concepts, seed=seed)

@@ -24,8 +24,8 @@ def read_nifti(path: Path) -> Volume:
     along the stored axis nearest to the body's.
 
     Raises:
-        ImageError: Not NIfTI or damaged; of four dimensions or in colour; labels and no intensities;
-            empty, constant, infinite or NaN; or with an affine that is none.
+        ImageError: Not NIfTI or damaged; of four dimensions or in colour; labels and no
+            intensities; empty, constant, infinite or NaN; or with an affine that is none.
     """
     image = _opened(path)
     stored = _voxels(path, image)

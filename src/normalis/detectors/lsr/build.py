@@ -6,9 +6,9 @@ from normalis.autoencoder.contract import AbstractAutoencoder
 from normalis.autoencoder.networks import Decoder, Encoder
 from normalis.autoencoder.vae import VAE
 from normalis.autoencoder.vqvae import VQVAE
+from normalis.detectors.contract import PictureShapes
 from normalis.detectors.lsr.detector import LSR, LSRForm
 from normalis.detectors.lsr.settings import LSRSettings
-from normalis.detectors.vqflow.build import PictureShapes
 from normalis.errors import SettingsError
 from normalis.prior.contract import AbstractPrior
 from normalis.prior.snail import PixelSNAIL

@@ -15,9 +15,12 @@ from normalis.autoencoder.vqvae import VQVAE
 from normalis.detectors.contract import (
     AbstractDetector,
     Assignment,
+    Batch,
     Losses,
     PaperScores,
+    ParameterGroup,
     Scores,
+    Term,
 )
 from normalis.detectors.lsr.maps import filtered, restoration_weights
 from normalis.prior.contract import AbstractPrior, code_nll
@@ -113,44 +116,53 @@ class LSR(AbstractDetector):
         self.autoencoder = autoencoder
         self.prior = prior
         self.form = form
-        self.part = AUTOENCODER
+        self.stage = AUTOENCODER
         self.register_buffer("mean", torch.zeros(channels, 1, 1))
         self.register_buffer("spread", torch.ones(channels, 1, 1))
         self.register_buffer("thresholds", torch.tensor(thresholds))
         self.register_buffer("chance", chance)
 
     @property
-    def parts(self) -> tuple[str, ...]:
+    def stages(self) -> tuple[str, ...]:
         """What is learned, one after the other."""
         return (AUTOENCODER,) if self.prior is None else (AUTOENCODER, PRIOR)
 
-    def learn(self, part: str) -> None:
+    def enter(self, stage: str) -> None:
         """From here on learn this part."""
-        self.part = part
-        self.autoencoder.requires_grad_(part == AUTOENCODER)
+        self.stage = stage
+        self.autoencoder.requires_grad_(stage == AUTOENCODER)
+        # What the finished part has left would count in the norm that bounds the gradient.
+        self.zero_grad(set_to_none=True)
         self.train(self.training)
+
+    def parameter_groups(self) -> tuple[ParameterGroup, ...]:
+        """Those of the part that is learned."""
+        part = self._prior if self.stage == PRIOR else self.autoencoder
+        return (ParameterGroup(tuple(part.parameters())),)
 
     def train(self, mode: bool = True) -> "LSR":  # noqa: FBT001, FBT002
         """While the prior learns, the autoencoder is as it will be."""
         super().train(mode)
-        if self.part == PRIOR:
+        if self.stage == PRIOR:
             self.autoencoder.eval()
         return self
 
-    def loss(self, maps: list[Tensor]) -> Losses:
+    def loss(self, batch: Batch) -> Losses:
         """Of the part that learns: distortion and rate, or the codes' likelihood."""
-        x = self._standard(maps)
-        if self.part == PRIOR:
+        x = self._standard(batch.maps)
+        if self.stage == PRIOR:
             with torch.no_grad():
                 codes = self._vqvae.encode(x)
             nll = F.cross_entropy(self._prior(codes).float(), codes)
-            return Losses(flow=nll, commitment=nll.new_zeros(()), assignments=())
+            return Losses(total=nll, nll=nll)
         result = self.autoencoder(x)
         assignments: tuple[Assignment, ...] = ()
         if result.quantized is not None and result.latents is not None:
             found = result.quantized
             assignments = (Assignment("codes", result.latents, found.codes, found.usage),)
-        return Losses(flow=result.distortion, commitment=result.rate, assignments=assignments)
+        total = result.distortion + result.rate
+        terms = (Term("distortion", result.distortion), Term("rate", result.rate))
+        return Losses(total=total, nll=total, terms=terms, assignments=assignments)
 
     @torch.no_grad()
     def update_codebooks(self, losses: Losses, generator: torch.Generator) -> None:

@@ -4,9 +4,10 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from normalis.detectors.contract import ConceptSearch
 from normalis.errors import SettingsError
 
-__all__ = ["LSRSettings"]
+__all__ = ["PUBLISHED", "LSRSettings"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,6 @@ class LSRSettings:
         prior: `transformer` [fix] or `snail` (paper).
         prior_width: Channels of the prior.
         prior_depth: Blocks of the prior.
-        prior_epochs: Passes for the prior, behind those for the autoencoder; 0 for as many.
         found_thresholds: [fix] The thresholds are percentiles of the likelihoods on held-out
             normal pictures; otherwise those below.
         sample_share: Share of held-out normal codes beyond the threshold that counts for a picture.
@@ -58,7 +58,6 @@ class LSRSettings:
     prior: Literal["transformer", "snail"] = "transformer"
     prior_width: int = 128
     prior_depth: int = 4
-    prior_epochs: int = 0
     found_thresholds: bool = True
     sample_share: float = 0.02
     place_share: float = 0.10
@@ -68,6 +67,16 @@ class LSRSettings:
     sharpness: float = 3.0
     erosion: int = 3
     smoothing: int = 7
+
+    @property
+    def search(self) -> ConceptSearch | None:
+        """There is one concept, what is healthy."""
+        return None
+
+    @property
+    def concept_source(self) -> Literal["found", "learned", "categories"]:
+        """It needs no learning."""
+        return "found"
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, with the setting's name."""
@@ -98,6 +107,18 @@ class LSRSettings:
                 raise SettingsError(f"lsr.{name} is {getattr(self, name)}; at least 1")
         if self.prior_width < 4 or self.prior_width % 4:
             raise SettingsError(f"lsr.prior_width is {self.prior_width}; a multiple of 4")
-        for name in ("level", "prior_epochs", "sharpness"):
+        for name in ("level", "sharpness"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise SettingsError(f"lsr.{name} is {getattr(self, name)}; 0 or more")
+
+
+PUBLISHED = LSRSettings(
+    widths=(16, 32, 64, 256),
+    blocks=2,
+    stem=1,
+    codebook="gradient",
+    data_codes=False,
+    prior="snail",
+    found_thresholds=False,
+)
+"""As published (METHODS §3), on a grid of 20 x 20 for pictures of 160 x 160 pixels."""
