@@ -114,7 +114,7 @@ def test_a_reader_says_what_the_whole_grid_says(build: Build, width: int) -> Non
         torch.testing.assert_close(reader.first, whole[::2], rtol=1e-5, atol=1e-5)
         for first in range(0, 30, width):
             start = (torch.tensor([first, first - 2, first - 4, first])).clamp_min(0)
-            found = reader.ask(rows, start, width)
+            found = reader.ask(rows, start, width=width)
             for row in range(4):
                 wanted = whole[row, int(start[row]) : int(start[row]) + width]
                 given = found[row, : len(wanted)]
@@ -131,7 +131,7 @@ def test_a_reader_follows_changes_and_forgets_rows(build: Build) -> None:
         reader.keep(torch.tensor([2, 0]))
         rows = codes[[2, 0]].flatten(1)
         rows[:, 7] = (rows[:, 7] + 1) % CODES
-        found = reader.ask(rows, torch.tensor([8, 8]), 6)
+        found = reader.ask(rows, torch.tensor([8, 8]), width=6)
         whole = prior(rows.view(2, *grid), position[[2, 0]]).flatten(2).mT
     torch.testing.assert_close(found, whole[:, 8:14], rtol=1e-5, atol=1e-5)
 

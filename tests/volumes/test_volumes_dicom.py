@@ -26,7 +26,7 @@ def test_other_files_in_the_folder_are_passed_over(tmp_path: Path) -> None:
 
 def test_a_map_of_a_series_opens_where_the_patient_lay(tmp_path: Path) -> None:
     volume = read_series(write_series(tmp_path / "scan"))
-    write_like(volume, volume.values, tmp_path / "map.nii.gz")
+    write_like(volume, volume.values, path=tmp_path / "map.nii.gz")
     written = nibabel.load(tmp_path / "map.nii.gz")
     canonical = nibabel.as_closest_canonical(written)
     np.testing.assert_allclose(canonical.get_fdata(), ball(), atol=0.5)

@@ -43,7 +43,7 @@ def test_a_map_lies_where_its_voxels_do(
     stored, affine = reoriented(axes, flips)
     path = write_nifti(tmp_path / "scan.nii", stored.astype(np.int16), affine=affine, xyzt_units=10)
     volume = read_nifti(path)
-    write_like(volume, volume.values * 2, tmp_path / name)
+    write_like(volume, volume.values * 2, path=tmp_path / name)
     scan, written = nibabel.load(path), nibabel.load(tmp_path / name)
     np.testing.assert_array_equal(written.affine, scan.affine)
     np.testing.assert_allclose(written.get_fdata(), 2 * scan.get_fdata())
@@ -60,7 +60,7 @@ def test_an_oblique_scan_is_cut_along_the_nearest_axes(tmp_path: Path) -> None:
     volume = read_nifti(write_nifti(tmp_path / "scan.nii", affine=affine))
     np.testing.assert_allclose(volume.values, ball(), rtol=1e-5)
     assert volume.spacing == pytest.approx((1.0, 2.0, 3.0))
-    write_like(volume, volume.values, tmp_path / "map.nii")
+    write_like(volume, volume.values, path=tmp_path / "map.nii")
     np.testing.assert_allclose(nibabel.load(tmp_path / "map.nii").affine, affine)
 
 
@@ -139,4 +139,4 @@ def test_a_missing_file_and_a_folder_that_cannot_be_written(tmp_path: Path) -> N
         read_nifti(tmp_path / "nowhere.nii")
     volume = read_nifti(write_nifti(tmp_path / "scan.nii"))
     with pytest.raises(ImageError, match="cannot be written"):
-        write_like(volume, volume.values, tmp_path / "no" / "map.nii")
+        write_like(volume, volume.values, path=tmp_path / "no" / "map.nii")

@@ -30,7 +30,7 @@ class AbstractReader(ABC):
 
     @abstractmethod
     def ask(
-        self, codes: Int[Tensor, "r n"], start: Int[Tensor, " r"], width: int
+        self, codes: Int[Tensor, "r n"], start: Int[Tensor, " r"], *, width: int
     ) -> Float[Tensor, "r w k"]:
         """Logits of `width` places of each row.
 

@@ -105,7 +105,7 @@ class _Scan:
         )
         while self._drop_finished():
             width = min(self.reader.span(len(self.codes)), self.shape[2] - int(self.next.min()))
-            logits = self.reader.ask(self.codes, self.next, width)
+            logits = self.reader.ask(self.codes, self.next, width=width)
             places = self.next[:, None] + torch.arange(width, device=self.next.device)
             inside = places < self.shape[2]
             asked = self.codes.gather(1, places.clamp_max(self.shape[2] - 1))

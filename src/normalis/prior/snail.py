@@ -204,7 +204,7 @@ class _WholeReader(AbstractReader):
         return self.logits.shape[1]
 
     def ask(
-        self, codes: Int[Tensor, "r n"], start: Int[Tensor, " r"], width: int
+        self, codes: Int[Tensor, "r n"], start: Int[Tensor, " r"], *, width: int
     ) -> Float[Tensor, "r w k"]:
         """Logits of the places, out of the whole grid."""
         logits = self.prior(codes.unflatten(1, self.prior.grid), self.position).flatten(2).mT

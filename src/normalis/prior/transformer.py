@@ -82,7 +82,7 @@ class CausalTransformer(AbstractPrior):
         flat = codes.flatten(1)
         before = F.pad(flat[:, :-1], (1, 0), value=self.size)
         places = torch.arange(flat.shape[1], device=flat.device).expand_as(flat)
-        x = self.embed(before, places, position)
+        x = self.embed(before, places, position=position)
         cache: list[tuple[Tensor, Tensor]] = []
         for block in self.each_block():
             query, key, value = block.project(x)
@@ -95,6 +95,7 @@ class CausalTransformer(AbstractPrior):
         self,
         before: Int[Tensor, "b w"],
         places: Int[Tensor, "b w"],
+        *,
         position: Float[Tensor, " b"] | None,
     ) -> Float[Tensor, "b w d"]:
         """Tokens of places, from the code before each."""
@@ -176,7 +177,7 @@ class _CachedReader(AbstractReader):
         return max(1, min(MOST_AHEAD, TOKENS // rows))
 
     def ask(
-        self, codes: Int[Tensor, "r n"], start: Int[Tensor, " r"], width: int
+        self, codes: Int[Tensor, "r n"], start: Int[Tensor, " r"], *, width: int
     ) -> Float[Tensor, "r w k"]:
         """Logits of the places, for one token a place."""
         prior = self.prior
@@ -186,7 +187,7 @@ class _CachedReader(AbstractReader):
         before = torch.where(places == 0, prior.size, before)
         seen = int(slots.max()) + 1
         mask = torch.arange(seen, device=codes.device) <= slots[:, :, None]
-        x = prior.embed(before, places, self.position)
+        x = prior.embed(before, places, position=self.position)
         for block, (keys, values) in zip(prior.each_block(), self.cache, strict=True):
             query, key, value = block.project(x)
             _put(keys, key, slots)

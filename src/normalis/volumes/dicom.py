@@ -54,7 +54,7 @@ def read_series(folder: Path) -> Volume:
     affine[:3, 2] = (last.origin - first.origin) / (len(slices) - 1)
     affine[:3, 3] = first.origin
     voxels = np.stack([_pixels(one).T for one in slices], axis=2)
-    return checked_volume(folder, voxels, TO_RAS @ affine)
+    return checked_volume(folder, voxels, affine=TO_RAS @ affine)
 
 
 def _slices(folder: Path) -> list[_Slice]:

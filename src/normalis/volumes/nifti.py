@@ -38,10 +38,10 @@ def read_nifti(path: Path) -> Volume:
         )
     _refuse_labels(path, image, stored)
     affine = np.asarray(image.affine, np.float64)
-    return checked_volume(path, stored, affine, header=image.header)
+    return checked_volume(path, stored, affine=affine, header=image.header)
 
 
-def write_like(volume: Volume, values: Num[np.ndarray, "x y z"], path: Path) -> None:
+def write_like(volume: Volume, values: Num[np.ndarray, "x y z"], *, path: Path) -> None:
     """Write a map of a volume as NIfTI, on the volume's own grid and affine.
 
     Args:

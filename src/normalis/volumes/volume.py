@@ -50,8 +50,8 @@ class Volume:
 def checked_volume(
     path: Path,
     stored: Num[np.ndarray, "i j k"],
-    affine: Float64[np.ndarray, "4 4"],
     *,
+    affine: Float64[np.ndarray, "4 4"],
     header: Any = None,  # noqa: ANN401
 ) -> Volume:
     """A volume from stored voxels, refused if it cannot be one.

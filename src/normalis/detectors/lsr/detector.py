@@ -189,7 +189,9 @@ class LSR(AbstractDetector):
             first = list(islice(batches(), SEEDING_BATCHES))
             x = torch.cat([self._standard(maps) for maps in first])
             generator = torch.Generator().manual_seed(seed)
-            self._vqvae.set_codes(x, generator=generator)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)  # of the encoder's dropout
+                self._vqvae.set_codes(x, generator=generator)
 
     @torch.no_grad()
     def set_scale(self, batches: Iterable[list[Tensor]]) -> None:
