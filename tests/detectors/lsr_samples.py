@@ -24,14 +24,14 @@ def small_lsr(**changes: Any) -> LSRSettings:
 
 
 def made_maps(count: int, *, seed: int = 0, mark: bool = False) -> list[Tensor]:
-    """A bright square in one of two places on dark; marked, a second square where none belongs."""
+    """A bright square in one of two places on dark; marked, a bright bar where none belongs."""
     generator = torch.Generator().manual_seed(seed)
     x = 0.5 + 0.05 * torch.randn(count, 1, 16, 16, generator=generator)
     for row in range(count):
         left = 8 * (row % 2)
         x[row, 0, 4:12, left : left + 8] += 3
         if mark:
-            x[row, 0, 12:16, 8 - left : 12 - left] -= 3
+            x[row, 0, 12:16, 8 - left : 16 - left] += 3
     return [x]
 
 
