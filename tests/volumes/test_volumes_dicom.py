@@ -6,7 +6,7 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
-from volume_samples import SHAPE, ball, write_series
+from volume_samples import SHAPE, ball, opened, write_series
 
 from normalis.errors import ImageError
 from normalis.volumes import read_series, write_like
@@ -27,7 +27,7 @@ def test_other_files_in_the_folder_are_passed_over(tmp_path: Path) -> None:
 def test_a_map_of_a_series_opens_where_the_patient_lay(tmp_path: Path) -> None:
     volume = read_series(write_series(tmp_path / "scan"))
     write_like(volume, volume.values, path=tmp_path / "map.nii.gz")
-    written = nibabel.load(tmp_path / "map.nii.gz")
+    written = opened(tmp_path / "map.nii.gz")
     canonical = nibabel.as_closest_canonical(written)
     np.testing.assert_allclose(canonical.get_fdata(), ball(), atol=0.5)
     # The first stored voxel lay at (-4.5, -11, 0) by DICOM, which counts towards left and back.

@@ -5,11 +5,10 @@ from typing import Any
 
 import nibabel
 import numpy as np
-import pydicom
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-__all__ = ["SHAPE", "ball", "write_nifti", "write_series"]
+__all__ = ["SHAPE", "ball", "opened", "write_nifti", "write_series"]
 
 SHAPE = (10, 12, 8)
 
@@ -33,6 +32,13 @@ def write_nifti(
     return path
 
 
+def opened(path: Path) -> nibabel.Nifti1Image:
+    """As another program opens it."""
+    image = nibabel.load(path)
+    assert isinstance(image, nibabel.Nifti1Image)
+    return image
+
+
 def write_series(folder: Path, *, skip: tuple[int, ...] = (), **changes: Any) -> Path:
     """The same ball as axial slices 3 mm apart, named against their order."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -43,7 +49,7 @@ def write_series(folder: Path, *, skip: tuple[int, ...] = (), **changes: Any) ->
             continue
         meta = FileMetaDataset()
         meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        meta.MediaStorageSOPClassUID = pydicom.uid.CTImageStorage
+        meta.MediaStorageSOPClassUID = CTImageStorage
         meta.MediaStorageSOPInstanceUID = generate_uid()
         data = FileDataset(str(folder), {}, file_meta=meta, preamble=b"\0" * 128)
         data.SOPClassUID, data.SOPInstanceUID = meta.MediaStorageSOPClassUID, generate_uid()

@@ -61,6 +61,7 @@ def _slices(folder: Path) -> list[_Slice]:
     """Every image in the folder; files that are no DICOM are passed over."""
     try:
         import pydicom
+        from pydicom.errors import InvalidDicomError
     except ImportError as error:
         raise ImageError(
             f"{folder}: reading DICOM needs pydicom: pip install normalis[medical]."
@@ -69,7 +70,7 @@ def _slices(folder: Path) -> list[_Slice]:
     for path in sorted(path for path in folder.iterdir() if path.is_file()):
         try:
             data = pydicom.dcmread(path)
-        except pydicom.errors.InvalidDicomError:
+        except InvalidDicomError:
             continue
         except (OSError, EOFError, ValueError) as error:
             raise ImageError(f"{path}: is damaged ({error}); copy it again.") from error

@@ -76,13 +76,14 @@ def _opened(path: Path) -> Any:  # noqa: ANN401
     """The file's header; its voxels are read later."""
     try:
         import nibabel
+        from nibabel.filebasedimages import ImageFileError
     except ImportError as error:
         raise ImageError(
             f"{path}: reading NIfTI needs nibabel: pip install normalis[medical]."
         ) from error
     try:
         image = nibabel.load(path)
-    except (OSError, EOFError, ValueError, nibabel.filebasedimages.ImageFileError) as error:
+    except (OSError, EOFError, ValueError, ImageFileError) as error:
         raise ImageError(f"{path}: cannot be read as NIfTI: {_line(error)}.") from error
     if not isinstance(image, nibabel.Nifti1Image):
         raise ImageError(f"{path}: is {type(image).__name__}, not NIfTI; convert it to .nii.gz.")

@@ -43,7 +43,7 @@ class Volume:
 
     def to_stored(self, values: Num[np.ndarray, "x y z"]) -> Num[np.ndarray, "i j k"]:
         """Bring a map of this volume back to the order in which the volume is stored."""
-        flipped = np.flip(values, [axis for axis in range(3) if self.flips[axis]])
+        flipped = np.flip(values, tuple(axis for axis in range(3) if self.flips[axis]))
         return flipped.transpose(np.argsort(self.axes))
 
 
@@ -75,7 +75,7 @@ def checked_volume(
         raise ImageError(f"{path}: every voxel is {stored.flat[0]:g}; the volume shows nothing.")
     axes, flips = _orientation(path, affine)
     values = stored.transpose(axes)
-    values = np.flip(values, [axis for axis in range(3) if flips[axis]])
+    values = np.flip(values, tuple(axis for axis in range(3) if flips[axis]))
     steps = np.linalg.norm(affine[:3, :3], axis=0)[list(axes)]
     return Volume(
         path=path,
