@@ -34,7 +34,8 @@ from normalis.detectors.lsr.detector import LSR
 from normalis.evaluation.machine import machine
 from normalis.images.decode import read_picture
 from normalis.metrics.ranking import auroc, average_precision
-from normalis.recipes import Recipe, preset, recipe_from
+from normalis.presets import preset
+from normalis.recipes import Recipe, recipe_from
 from normalis.scoring import Scorer, Skipped
 
 RESULTS = Path(__file__).parent / "results"

@@ -1,10 +1,9 @@
 """Settings composed: presets, and the one place where a user's words become settings."""
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,14 @@ from pydantic import TypeAdapter, ValidationError
 from normalis.backbones.settings import BackboneSettings
 from normalis.calibration import CalibrationSettings
 from normalis.detectors.build import METHODS, Method
-from normalis.detectors.lsr.settings import PUBLISHED, LSRSettings
 from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.errors import SettingsError
 from normalis.images.prepare import Preparation
 from normalis.training.settings import TrainingSettings
 
 __all__ = [
-    "PRESETS",
     "Recipe",
     "parse_assignment",
-    "preset",
     "read_recipe",
     "recipe_from",
     "recipe_of",
@@ -70,105 +66,6 @@ class Recipe:
     def to_tree(self) -> dict[str, Any]:
         """Nested dictionaries of plain values, for JSON."""
         return {_shown(self, name): value for name, value in asdict(self).items()}
-
-
-def _paper() -> Recipe:
-    """VQ-Flow as published (METHODS §1)."""
-    return Recipe(
-        preset="vqflow-paper",
-        backbone=BackboneSettings(name="convnextv2_base", pool=True),
-        preparation=Preparation(height=384, width=384),
-        method=VQFlowSettings(
-            blocks=(2, 5, 8),
-            hidden=0,
-            kernel=3,
-            fusion=True,
-            concepts=32,
-            prototype=512,
-            patterns=512,
-            position_width=64,
-            found_concepts=False,
-            whitening="none",
-            memory=0,
-            neighbourhood=1,
-            data_codes=False,
-            exact_prior=False,
-            per_dimension=False,
-            absolute_score=False,
-            score_log_det=False,
-            smoothing=0.0,
-            top_share=0.03,
-        ),
-        training=TrainingSettings(
-            epochs=60,
-            least_steps=0,
-            optimizer="adam",
-            learning_rate=1e-4,
-            warmup=1 / 6,
-            decay="constant",
-            clip=2.0,
-            patience=60,
-        ),
-    )
-
-
-def _flow() -> Recipe:
-    """The same flow without concepts and codes: the baseline that quantisation must beat."""
-    plain = VQFlowSettings(condition="none", whitening="global", memory=0)
-    return Recipe(preset="flow", method=plain)
-
-
-def _lsr(name: str, method: LSRSettings) -> Recipe:
-    """LSR at a size for a processor core, or a baseline of the same autoencoder and schedule."""
-    return Recipe(
-        preset=name,
-        backbone=BackboneSettings(name="pixels"),
-        preparation=Preparation(height=96, width=96),
-        method=method,
-        training=TrainingSettings(epochs=3, least_steps=240),
-    )
-
-
-def _lsr_paper() -> Recipe:
-    """LSR as published (METHODS §3)."""
-    return Recipe(
-        preset="lsr-paper",
-        backbone=BackboneSettings(name="pixels"),
-        preparation=Preparation(height=160, width=160),
-        method=PUBLISHED,
-        training=TrainingSettings(
-            epochs=100,
-            least_steps=0,
-            optimizer="adam",
-            learning_rate=1e-4,
-            warmup=0.0,
-            decay="constant",
-            clip=1.0,
-            clip_by="value",
-            patience=100,
-        ),
-    )
-
-
-PRESETS: Mapping[str, Callable[[], Recipe]] = {
-    "vqflow": Recipe,
-    "vqflow-paper": _paper,
-    "flow": _flow,
-    "lsr": partial(_lsr, "lsr", LSRSettings()),
-    "lsr-paper": _lsr_paper,
-    "vqvae": partial(_lsr, "vqvae", LSRSettings(score="reconstruction")),
-    "vae": partial(_lsr, "vae", LSRSettings(latent="gaussian", score="reconstruction")),
-}
-
-
-def preset(name: str) -> Recipe:
-    """The recipe of a preset.
-
-    Raises:
-        SettingsError: No preset of this name.
-    """
-    require_known("preset", [name], allowed=list(PRESETS))
-    return PRESETS[name]()
 
 
 def recipe_from(base: Recipe, overrides: Tree) -> Recipe:

@@ -10,7 +10,8 @@ from api_samples import World, files
 from normalis.api import FitSummary, describe, load
 from normalis.detectors.lsr.settings import LSRSettings
 from normalis.images.prepare import Preparation
-from normalis.recipes import Recipe, preset
+from normalis.presets import preset
+from normalis.recipes import Recipe
 from normalis.scoring import Result
 from small_world import Listener
 

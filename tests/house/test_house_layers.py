@@ -12,7 +12,7 @@ LEVELS = {
     **dict.fromkeys(["backbones", "datasets", "features", "images", "volumes"], 2),
     "detectors": 3,
     **dict.fromkeys(["calibration", "evaluation", "scoring", "sensitivity", "training"], 4),
-    **dict.fromkeys(["bundle", "recipes", "suites"], 5),
+    **dict.fromkeys(["bundle", "presets", "recipes", "suites"], 5),
     **dict.fromkeys(["api", "export", "report", "server", "testing"], 6),
     **dict.fromkeys(["", "cli"], 7),  # "": the package's own __init__, its public face
 }
@@ -27,6 +27,8 @@ NEIGHBOURS = {
     ("flows", "nn"): "a coupling's subnet is built from plain layers",
     ("scoring", "calibration"): "a result carries its decision",
     ("suites", "bundle"): "a run's key is made of the digests of files, as a bundle's are",
+    ("presets", "recipes"): "a preset is a recipe with a name",
+    ("suites", "presets"): "a variant starts from a preset",
     ("suites", "recipes"): "a variant is a recipe",
     ("sensitivity", "scoring"): "planted pictures are scored",
     ("autoencoder", "nn"): "its norms are the ones that several processes share",

@@ -10,7 +10,8 @@ import pytest
 
 from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.errors import SettingsError
-from normalis.recipes import PRESETS, Recipe, recipe_from
+from normalis.presets import PRESETS
+from normalis.recipes import Recipe, recipe_from
 from normalis.suites import Suite, SuiteData, Variant, read_suite, shipped_suites
 
 OWN = """

@@ -173,7 +173,13 @@ class LSR(AbstractDetector):
                 quantizer.update(given.inputs, given.codes, generator=generator)
 
     @torch.no_grad()
-    def initialise(self, batches: Callable[[], Iterator[list[Tensor]]], *, seed: int) -> None:
+    def initialise(
+        self,
+        batches: Callable[[], Iterator[list[Tensor]]],
+        *,
+        seed: int,
+        label: Int[Tensor, " n"] | None = None,
+    ) -> None:
         """Set what starts from data: mean and spread of the map, and the codes."""
         total, square, count = 0.0, 0.0, 0
         for maps in batches():
