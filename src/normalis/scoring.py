@@ -14,7 +14,7 @@ from torch import Tensor
 from normalis.backbones.pyramid import AbstractPyramid
 from normalis.calibration import Calibration, Decision
 from normalis.detectors.contract import AbstractDetector, PaperScores, Scores
-from normalis.errors import ImageError
+from normalis.errors import ImageError, SettingsError
 from normalis.features.store import as_stored
 from normalis.images.decode import Picture, read_picture
 from normalis.images.prepare import Frame, Preparation, prepare
@@ -158,7 +158,9 @@ class Scorer:
 
         Raises:
             ImageError: With `strict`, a picture that cannot be read.
+            SettingsError: The model's only score is relative to a whole test set.
         """
+        self._require_single()
         for batch in _batched(paths, self.batch_size):
             with self.watch.measure("reading"):
                 items = [self._read(Path(path), strict=strict) for path in batch]
@@ -176,13 +178,38 @@ class Scorer:
         Args:
             pictures: Taken as they are needed, a batch at a time.
             far: False-alarm rate of the decisions; the calibration's own by default.
+
+        Raises:
+            SettingsError: The model's only score is relative to a whole test set.
         """
+        self._require_single()
         for batch in _batched(pictures, self.batch_size):
             with self.watch.measure("reading"):
                 items = [self._prepared(Path(), picture) for picture in batch]
             with self.watch.measure("scoring"):
                 answers = self._answers(items, far=far, paper=False)
             yield from answers
+
+    def describe(
+        self, paths: Iterable[Path | str]
+    ) -> Iterator[tuple[Frame, list[Tensor]] | Skipped]:
+        """The features of pictures one after another, for what is made of a whole set of them.
+
+        Args:
+            paths: Files of pictures; read as they are needed. Each gives how the prepared picture
+                lies over the original, and its maps, `1 c h w`.
+        """
+        for path in map(Path, paths):
+            item = self._read(path, strict=False)
+            yield item if isinstance(item, Skipped) else (item.frame, self._maps([item]))
+
+    def _require_single(self) -> None:
+        if self.detector.scores_sets:
+            raise SettingsError(
+                "This model's score is relative to the whole test set of a known class, as "
+                "published, and no picture has one of its own: use 'normalis evaluate', or fit "
+                "with the preset 'hgad'."
+            )
 
     def _read(self, path: Path, *, strict: bool) -> _Read | Skipped:
         """Decode and prepare one picture."""
@@ -199,12 +226,16 @@ class Scorer:
         prepared = prepare(picture, self.preparation)
         return _Read(path, picture, prepared.pixels, prepared.frame)
 
+    def _maps(self, items: list[_Read]) -> list[Tensor]:
+        """The features of a batch."""
+        pixels = torch.from_numpy(np.stack([item.pixels for item in items]))
+        # The calibration's scores come from stored features, so new ones are rounded alike.
+        return as_stored(self.pyramid(pixels.to(self.pyramid.device)))
+
     @torch.inference_mode()
     def _answers(self, items: list[_Read], *, far: float | None, paper: bool) -> list[Result]:
         """Score a batch and put every answer back into its picture's own frame."""
-        pixels = torch.from_numpy(np.stack([item.pixels for item in items]))
-        # The calibration's scores come from stored features, so new ones are rounded alike.
-        maps = as_stored(self.pyramid(pixels.to(self.pyramid.device)))
+        maps = self._maps(items)
         scores = self.detector.score(maps)
         published = self.detector.paper_scores(maps) if paper else None
         return [

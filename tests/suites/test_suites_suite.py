@@ -58,7 +58,9 @@ def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def test_every_suite_of_the_order_is_shipped() -> None:
-    assert shipped_suites() == ("ablation", "industrial", "semantic", "smoke", "unified")
+    assert shipped_suites() == (
+        *("ablation", "ablation-hgad", "industrial", "semantic", "smoke", "unified"),
+    )
 
 
 @pytest.mark.parametrize("name", shipped_suites())
@@ -194,7 +196,7 @@ def test_a_mistake_of_the_command_is_not_laid_to_the_suite(tmp_path: Path) -> No
 def test_an_unknown_suite_is_refused_with_those_there_are() -> None:
     with pytest.raises(SettingsError, match="There is no suite 'unifid'; did you mean 'unified'"):
         read_suite("unifid")
-    with pytest.raises(SettingsError, match="no suite 'zzz'; there are: ablation, industrial"):
+    with pytest.raises(SettingsError, match="no suite 'zzz'; there are: ablation, ablation-hgad"):
         read_suite("zzz")
     with pytest.raises(SettingsError, match=r"nowhere\.toml: cannot be read"):
         read_suite("nowhere.toml")

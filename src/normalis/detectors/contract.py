@@ -241,6 +241,11 @@ class AbstractDetector(nn.Module, ABC):
     def score(self, maps: list[Tensor]) -> Scores:
         """Map, image score and concept of each picture."""
 
+    @property
+    def scores_sets(self) -> bool:
+        """Whether its only score is one relative to a whole test set of known classes."""
+        return False
+
     @abstractmethod
     def paper_scores(self, maps: list[Tensor]) -> PaperScores:
         """The published scores, for comparison."""
