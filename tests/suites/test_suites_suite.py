@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from normalis.detectors.lsr.settings import LSRSettings
 from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.errors import SettingsError
 from normalis.presets import PRESETS
@@ -128,6 +129,7 @@ def test_the_more_special_setting_wins(tmp_path: Path) -> None:
     suite = own(tmp_path)
     plain, other = (suite.recipe(run) for run in suite.runs[:2])
     assert plain == recipe_from(Recipe(), {"training": {"epochs": 2, "seed": 3}})
+    assert not isinstance(other.method, LSRSettings)
     assert (other.preset, other.training.epochs, other.method.memory) == ("flow", 7, 0)
     assert other.backbone.name == "resnet18"
     assert other.backbone.weights == str(tmp_path / "files/resnet18.pth")
