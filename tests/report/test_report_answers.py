@@ -150,8 +150,9 @@ def test_without_heat_maps_only_the_tables_are_written(tmp_path: Path) -> None:
 
 
 def test_restored_pictures_are_written_where_there_are_any(tmp_path: Path) -> None:
-    picture = np.random.default_rng(0).integers(0, 255, (4, 6, 3)).astype(np.uint8)
     result = make_result(tmp_path / "b" / "a.png")
+    size = (*result.map.shape, 3)
+    picture = np.random.default_rng(0).integers(0, 255, size).astype(np.uint8)
     with writer(tmp_path) as answers:
         answer = answers.add(replace(result, restored=picture))
         assert answers.add(result).restored is None
