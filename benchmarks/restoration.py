@@ -3,9 +3,8 @@
     python benchmarks/restoration.py
 
 Random weights and random grids of codes; the threshold is the likelihood that a tenth of the codes
-fall below, as it is on held-out normal pictures. One thread; seconds are the processor's, which other
-work on the machine hardly changes. The figures go to
-benchmarks/results/restoration.json.
+fall below, as it is on held-out normal pictures. One thread; seconds are the processor's, which
+other work on the machine hardly changes. The figures go to benchmarks/results/restoration.json.
 """
 
 import argparse
