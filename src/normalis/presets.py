@@ -1,4 +1,4 @@
-"""The presets: recipes by name, from the defaults to the published forms."""
+"""The presets: each method as it is recommended, as it was published, and as a baseline."""
 
 from collections.abc import Callable, Mapping
 from functools import partial

@@ -58,6 +58,8 @@ def test_new_pictures_are_scored_in_their_own_pixels(
     assert len(together) == 3
     for path, answer in zip(paths, together, strict=True):
         assert answer.map.shape == (36, 32)
+        assert answer.restored is not None
+        assert answer.restored.shape == (36, 32, 3)
         (alone,) = load(fitted[0], device="cpu").score([path])
         assert isinstance(alone, Result)
         assert alone.score == pytest.approx(answer.score, rel=1e-4, abs=1e-4)

@@ -27,7 +27,9 @@ def test_it_is_restored_from_nothing() -> None:
     assert again.device == torch.device("cpu")
 
 
-@pytest.mark.parametrize("change", [{"weights": "file.pth"}, {"maps": (1,)}])
+@pytest.mark.parametrize(
+    "change", [{"weights": "file.pth"}, {"maps": (1,)}, {"scales": (1.0, 0.5)}]
+)
 def test_it_has_neither_weights_nor_maps(change: dict[str, object]) -> None:
     with pytest.raises(SettingsError, match="picture itself"):
         BackboneSettings(name="pixels", **change)  # pyright: ignore[reportArgumentType]

@@ -140,6 +140,17 @@ def test_the_restored_picture_is_nearer_to_what_is_usual(trained: LSR) -> None:
     assert float(after) < 0.7 * float(before)
 
 
+def test_scores_show_the_restored_picture_where_it_is_one() -> None:
+    shapes = PictureShapes((16, 16), ((3, 16, 16),))
+    for form in FORMS.values():
+        detector = build_detector(form, shapes, concepts=1, seed=0).eval()
+        restored = detector.score([torch.rand(2, 3, 16, 16)]).restored
+        assert restored is not None
+        assert restored.shape == (2, 3, 16, 16)
+        assert 0 <= float(restored.min()) <= float(restored.max()) <= 1
+    assert made_lsr().eval().score(made_maps(2)).restored is None
+
+
 def test_thresholds_are_percentiles_of_held_out_likelihoods(trained: LSR) -> None:
     held_out = [made_maps(8, seed=s) for s in range(50, 56)]
     nll = torch.cat([trained.restorations(maps).nll.flatten() for maps in held_out])

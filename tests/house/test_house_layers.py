@@ -27,7 +27,7 @@ NEIGHBOURS = {
     ("flows", "nn"): "a coupling's subnet is built from plain layers",
     ("scoring", "calibration"): "a result carries its decision",
     ("suites", "bundle"): "a run's key is made of the digests of files, as a bundle's are",
-    ("presets", "recipes"): "a preset is a recipe with a name",
+    ("presets", "recipes"): "a preset is a recipe",
     ("suites", "presets"): "a variant starts from a preset",
     ("suites", "recipes"): "a variant is a recipe",
     ("sensitivity", "scoring"): "planted pictures are scored",

@@ -8,7 +8,7 @@ import numpy as np
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-__all__ = ["SHAPE", "ball", "opened", "write_nifti", "write_series"]
+__all__ = ["SHAPE", "affine_of", "ball", "opened", "write_nifti", "write_series"]
 
 SHAPE = (10, 12, 8)
 
@@ -37,6 +37,13 @@ def opened(path: Path) -> nibabel.Nifti1Image:
     image = nibabel.load(path)
     assert isinstance(image, nibabel.Nifti1Image)
     return image
+
+
+def affine_of(path: Path) -> np.ndarray:
+    """Where its voxels lie, as another program understands it."""
+    affine = opened(path).affine
+    assert affine is not None
+    return affine
 
 
 def write_series(folder: Path, *, skip: tuple[int, ...] = (), **changes: Any) -> Path:

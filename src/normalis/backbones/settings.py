@@ -52,10 +52,10 @@ class BackboneSettings:
                 f"The embedded backbone brings its own weights, but {self.weights} was given too; "
                 "name the architecture of that file instead."
             )
-        if self.name == PIXELS and (self.weights is not None or self.maps):
+        if self.name == PIXELS and (self.weights or self.maps or len(self.scales) != 1):
             raise SettingsError(
-                'The backbone "pixels" is the picture itself: it has neither weights nor maps to '
-                "choose; leave both out."
+                'The backbone "pixels" is the picture itself: it has no weights, maps or scales to '
+                "choose; leave them out."
             )
         if any(stage < 0 for stage in self.maps) or list(self.maps) != sorted(set(self.maps)):
             raise SettingsError(

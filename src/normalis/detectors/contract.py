@@ -163,12 +163,15 @@ class Scores:
         image: `b`, float32, one number for each picture.
         concept: `b`, the index of the concept that the picture shows; 0 where there is only one.
         probability: `b`, in [0, 1], how sure that is; None where the method does not say.
+        restored: `b 3 h w`, RGB in [0, 1], what the prepared picture would be without what is
+            unusual in it; None where the method does not say.
     """
 
     maps: Float[Tensor, "b h w"]
     image: Float[Tensor, " b"]
     concept: Int[Tensor, " b"]
     probability: Float[Tensor, " b"] | None = None
+    restored: Float[Tensor, "b 3 i j"] | None = None
 
 
 @dataclass(frozen=True)

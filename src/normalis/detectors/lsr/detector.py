@@ -218,14 +218,17 @@ class LSR(AbstractDetector):
         """What restoration, or reconstruction, changes; and the likelihood of unlikely codes."""
         x = self._standard(maps)
         if self.prior is None:
-            difference = (x - self.autoencoder(x).pictures).abs().mean(1)
+            restored = self.autoencoder(x).pictures
+            difference = (x - restored).abs().mean(1)
             image = difference.mean((1, 2))
         else:
             found = self._restorations(x)
+            restored = found.mean
             each = (found.pictures - x[:, None]).abs().mean(2)
             difference = torch.einsum("bs,bshw->bhw", found.weights, each)
             image = (found.nll * (found.nll > self.thresholds[0])).sum((1, 2))
-        return Scores(self._map(difference), image, self.concepts(maps))
+        picture = self._picture(restored)
+        return Scores(self._map(difference), image, self.concepts(maps), restored=picture)
 
     @torch.no_grad()
     def paper_scores(self, maps: list[Tensor]) -> PaperScores:
@@ -249,6 +252,12 @@ class LSR(AbstractDetector):
         pictures = torch.stack(each)
         weights = restoration_weights(x, pictures, sharpness=self.form.sharpness)
         return Restorations(nll, pictures, weights)
+
+    def _picture(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"] | None:
+        """RGB in [0, 1]; None of what is no picture but a map of features."""
+        if x.shape[1] != 3 or x.shape[2:] != self.form.size:
+            return None
+        return (x * self.spread + self.mean).clamp(0, 1)
 
     def _map(self, difference: Float[Tensor, "b h w"]) -> Float[Tensor, "b i j"]:
         """Filtered, on the grid of the prepared picture."""
