@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from normalis.backbones.settings import BackboneSettings
 from normalis.calibration import CalibrationSettings
 from normalis.detectors.build import METHODS, Method
+from normalis.detectors.hgad.settings import HGADSettings
 from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.errors import SettingsError
 from normalis.images.prepare import Preparation
@@ -116,10 +117,20 @@ def _flow() -> Recipe:
     return Recipe(preset="flow", method=plain)
 
 
+def _hgad() -> Recipe:
+    """HGAD in its corrected form (METHODS §2)."""
+    return Recipe(
+        preset="hgad",
+        method=HGADSettings(),
+        training=TrainingSettings(epochs=3, least_steps=300, patience=20),
+    )
+
+
 PRESETS: Mapping[str, Callable[[], Recipe]] = {
     "vqflow": Recipe,
     "vqflow-paper": _paper,
     "flow": _flow,
+    "hgad": _hgad,
 }
 
 

@@ -68,6 +68,8 @@ class Result:
         concept: Index of the concept that the picture shows.
         peak: The highest point of the map.
         box: Around the marked region that holds the peak; None where nothing is marked.
+        concept_name: Its category, where the model learned categories.
+        concept_probability: In [0, 1], how sure the concept is; None where the method is silent.
         paper: The published scores, where they were asked for.
     """
 
@@ -79,6 +81,8 @@ class Result:
     concept: int
     peak: Peak
     box: Box | None
+    concept_name: str | None = None
+    concept_probability: float | None = None
     paper: PaperAnswer | None = None
 
 
@@ -109,6 +113,7 @@ class Scorer:
         detector: The fitted detector, in evaluation mode.
         calibration: Turns scores into p-values and decisions.
         map_range: What the map's values mean.
+        concept_names: What each concept is called; () where concepts have numbers alone.
         batch_size: Pictures scored together; it bounds the memory and changes no answer.
 
     Attributes:
@@ -123,6 +128,7 @@ class Scorer:
         detector: AbstractDetector,
         calibration: Calibration,
         map_range: MapRange,
+        concept_names: tuple[str, ...] = (),
         batch_size: int = 8,
     ) -> None:
         self.pyramid = pyramid
@@ -130,6 +136,7 @@ class Scorer:
         self.detector = detector
         self.calibration = calibration
         self.map_range = map_range
+        self.concept_names = concept_names
         self.batch_size = batch_size
         self.watch = Stopwatch()
 
@@ -216,6 +223,7 @@ class Scorer:
     ) -> Result:
         """One picture's result."""
         values = _in_original(item, scores.maps[index])
+        sure = scores.probability
         score, concept = float(scores.image[index]), int(scores.concept[index])
         return Result(
             path=item.path,
@@ -226,6 +234,8 @@ class Scorer:
             concept=concept,
             peak=peak(values),
             box=hot_box(values, self.map_range.high),
+            concept_name=self.concept_names[concept] if self.concept_names else None,
+            concept_probability=None if sure is None else float(sure[index]),
             paper=published and _paper_answer(item, published, index),
         )
 
