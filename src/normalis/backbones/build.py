@@ -38,7 +38,7 @@ def build_pyramid(settings: BackboneSettings) -> AbstractPyramid:
     network, anatomy, levels = _bare(settings)
     state = _published(settings, network, anatomy)
     load_weights(network, anatomy, state=state, indices=_indices(levels))
-    return TimmPyramid(network, anatomy, levels=levels, pool=settings.pool, scales=settings.scales)
+    return _pyramid(settings, network, anatomy, levels)
 
 
 def pyramid_state(pyramid: AbstractPyramid) -> dict[str, Tensor]:
@@ -67,7 +67,24 @@ def restore_pyramid(settings: BackboneSettings, state: Mapping[str, Tensor]) -> 
     known = network.state_dict()
     strange = [f"{key} is not known" for key in state if key not in known]
     fill(network, state, name=anatomy.name, strange=strange)
-    return TimmPyramid(network, anatomy, levels=levels, pool=settings.pool, scales=settings.scales)
+    return _pyramid(settings, network, anatomy, levels)
+
+
+def _pyramid(
+    settings: BackboneSettings,
+    network: nn.Module,
+    anatomy: Anatomy,
+    levels: tuple[tuple[int, ...], ...],
+) -> AbstractPyramid:
+    """The pyramid over a network whose weights are in."""
+    return TimmPyramid(
+        network,
+        anatomy,
+        levels=levels,
+        pool=settings.pool,
+        scales=settings.scales,
+        token_norm=settings.token_norm,
+    )
 
 
 def _bare(settings: BackboneSettings) -> tuple[nn.Module, Anatomy, tuple[tuple[int, ...], ...]]:
@@ -101,6 +118,11 @@ def _levels(settings: BackboneSettings, anatomy: Anatomy) -> tuple[tuple[int, ..
     count = len(anatomy.channels)
     if anatomy.is_plain_transformer:
         return _block_groups(settings, anatomy, count)
+    if settings.token_norm:
+        raise SettingsError(
+            f'The backbone "{anatomy.name}" is no plain vision transformer: it has no tokens for '
+            "token_norm to normalise."
+        )
     stages = settings.maps or tuple(range(max(0, count - LAST_STAGES), count))
     if stages[-1] >= count:
         raise SettingsError(

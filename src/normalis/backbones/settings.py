@@ -24,6 +24,9 @@ class BackboneSettings:
             ``out_indices``; ``()`` takes the last four.
         groups: for a plain vision transformer, the first and last block (counted from 1, both
             included) whose mean is one map.
+        token_norm: [ours] bring every patch token to mean 0 and variance 1 over its channels before
+            the blocks of a group are averaged, as the network itself does behind its last block;
+            plain vision transformers only.
         pool: average pooling 3x3, stride 2, padding 1 on all maps but the last (METHODS 1.1);
             convolutional networks only.
         scales: shares of the picture's size, each in (0, 1], at which the network is run; the maps
@@ -39,6 +42,7 @@ class BackboneSettings:
     weights: str | None = None
     maps: tuple[int, ...] = ()
     groups: tuple[tuple[int, int], ...] = ((3, 6), (7, 12))
+    token_norm: bool = False
     pool: bool = False
     scales: tuple[float, ...] = (1.0,)
     download: bool = False
