@@ -181,9 +181,6 @@ class Scorer:
         Args:
             pictures: Taken as they are needed, a batch at a time.
             far: False-alarm rate of the decisions; the calibration's own by default.
-
-        Raises:
-            SettingsError: The model's only score is relative to a whole test set.
         """
         self._require_single()
         for batch in _batched(pictures, self.batch_size):
