@@ -70,8 +70,7 @@ class Result:
         box: Around the marked region that holds the peak; None where nothing is marked.
         concept_name: Its category, where the model learned categories.
         concept_probability: In [0, 1], how sure the concept is; None where the method is silent.
-        restored: uint8 `H W 3`, RGB, the picture without what is unusual in it; None where the
-            method does not say.
+        restored: uint8 `H W 3`, RGB, without what is unusual; None where the method is silent.
         paper: The published scores, where they were asked for.
     """
 
@@ -286,8 +285,7 @@ def _in_original(item: _Read, values: Tensor) -> Float32[np.ndarray, "h w"]:
 
 def _picture(item: _Read, restored: Tensor) -> UInt8[np.ndarray, "h w 3"]:
     """A prepared picture in the original's pixels."""
-    planes = [_in_original(item, plane) for plane in restored]
-    return (255 * np.stack(planes, 2)).round().astype(np.uint8)
+    return (255 * np.stack([_in_original(item, x) for x in restored], 2)).round().astype(np.uint8)
 
 
 def _paper_answer(item: _Read, published: PaperScores, index: int) -> PaperAnswer:
