@@ -1,6 +1,6 @@
 """VQ-Flow: normalizing flows conditioned on what a picture shows and what usually lies where."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import cast
@@ -16,11 +16,12 @@ from normalis.detectors.contract import (
     Scores,
     top_mean,
 )
+from normalis.detectors.vqflow.compiled import fold
 from normalis.detectors.vqflow.concept import global_averages
 from normalis.detectors.vqflow.condition import AbstractConditioner, Condition, VQConditioner
 from normalis.detectors.vqflow.maps import LevelScale, paper_scores, upsample
+from normalis.flows.folded import FoldedFusion
 from normalis.flows.fusion import FusionCoupling
-from normalis.flows.transform import AbstractTransform
 from normalis.mixtures.concept_gaussian import ConceptGaussian
 from normalis.mixtures.located_gaussian import LocatedGaussian, LocatedMoments
 from normalis.nn.blur import gaussian_blur, local_mean
@@ -97,9 +98,9 @@ class VQFlow(AbstractDetector):
         conditioner: AbstractConditioner,
         whitening: list[LocatedGaussian],
         memories: list[ConceptMemory],
-        flows: list[AbstractTransform],
+        flows: Sequence[nn.Module],
         priors: list[ConceptGaussian],
-        fusion: FusionCoupling | None,
+        fusion: FusionCoupling | FoldedFusion | None,
         scale: LevelScale,
         form: ScoreForm,
         per_dimension: bool,
@@ -203,6 +204,27 @@ class VQFlow(AbstractDetector):
         ]
         total = gaussian_blur(torch.stack(standard).mean(0), self.form.smoothing)
         return Scores(total, top_mean(total, self.form.top_share), condition.concept)
+
+    @torch.no_grad()
+    def compile(self) -> "VQFlow":  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Codebooks, prototypes and positions folded into tables (METHODS §1.8)."""
+        assert not self.training, "training would move the codes away from the tables"
+        if not isinstance(self.conditioner, VQConditioner):
+            return self
+        folded = fold(self.conditioner, self.flows, fusion=cast("FusionCoupling", self.fusion))
+        compiled = VQFlow(
+            levels=self.levels,
+            conditioner=folded.conditioner,
+            whitening=list(cast("Iterable[LocatedGaussian]", self.whitening)),
+            memories=list(cast("Iterable[ConceptMemory]", self.memories)),
+            flows=folded.flows,
+            priors=list(cast("Iterable[ConceptGaussian]", self.priors)),
+            fusion=folded.fusion,
+            scale=self.scale,
+            form=self.form,
+            per_dimension=self.per_dimension,
+        )
+        return compiled.eval()
 
     @torch.no_grad()
     def paper_scores(self, maps: list[Tensor]) -> PaperScores:

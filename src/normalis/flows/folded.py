@@ -1,0 +1,292 @@
+r"""Flows whose context can take few values: its share of every convolution is looked up.
+
+The context of VQ-Flow at a position is a sum of a pattern code, one of a few hundred, of the place,
+and of the concept's prototype, one of a few. The first convolution of every network is linear, so
+that $conv([x_1; c]) = conv_x(x_1) + conv_c(c)$, and $conv_c(c)$ is a sum of rows of a table: one
+for the code under each tap, one for the place, one for the concept and the border's shape
+(METHODS §1.8). It is equal to the dense form up to rounding, and for scoring only: codes that
+training moves would leave the tables behind.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from normalis.flows.coupling import SUBNET_SCALE, AffineCoupling
+from normalis.flows.fusion import FusionCoupling, FusionSubnet
+from normalis.nn.layers import ChannelNorm
+from normalis.nn.position import position_encoding
+from normalis.nn.winograd import channels_last_conv
+
+__all__ = ["CodedContext", "Codes", "FoldedFlow", "FoldedFusion"]
+
+
+@dataclass(frozen=True)
+class CodedContext:
+    """A context that is named, not spelled out.
+
+    Attributes:
+        codes: `b h w`, the pattern code of each position.
+        concept: `b`, the concept of each picture.
+    """
+
+    codes: Int[Tensor, "b h w"]
+    concept: Int[Tensor, " b"]
+
+
+@dataclass(frozen=True)
+class Codes:
+    r"""All values that a context can take on a grid: $[PE + r_{1..}; \hat y + r_{..d}; \hat y]$.
+
+    Attributes:
+        patterns: `n d`, the pattern codes $r$, those channels of the position first.
+        prototypes: `m p`, the prototypes $\hat y$, with $p < d$.
+        grid: Rows and columns.
+    """
+
+    patterns: Float[Tensor, "n d"]
+    prototypes: Float[Tensor, "m p"]
+    grid: tuple[int, int]
+
+
+class ContextRows(nn.Module):
+    """Which rows of a table make up the context's share at each position.
+
+    The rows are: for each tap every code and a zero for what lies outside of the map; every place;
+    every concept at every shape of the border.
+
+    Args:
+        codes: What the context can be.
+        kernel: Side of the convolution.
+    """
+
+    border: Tensor
+    places: Tensor
+
+    def __init__(self, codes: Codes, kernel: int) -> None:
+        super().__init__()
+        h, w = codes.grid
+        self.kernel = kernel
+        self.outside = len(codes.patterns)
+        self.shapes_of_border = [_inside(side, kernel).unique(dim=0) for side in (h, w)]
+        device = codes.patterns.device
+        rows, columns = (
+            _inside(side, kernel).unique(dim=0, return_inverse=True)[1] for side in (h, w)
+        )
+        self.borders = len(self.shapes_of_border[0]) * len(self.shapes_of_border[1])
+        border = rows[:, None] * len(self.shapes_of_border[1]) + columns
+        first = kernel * kernel * (self.outside + 1)
+        self.register_buffer("places", (first + torch.arange(h * w).view(h, w)).to(device))
+        self.register_buffer("border", (first + h * w + border).to(device))
+
+    def forward(self, context: CodedContext) -> Int[Tensor, "r t"]:
+        """The rows for every position of every picture, in order."""
+        b, h, w = context.codes.shape
+        side = self.kernel // 2
+        padded = F.pad(context.codes, [side] * 4, value=self.outside)
+        taps = [
+            padded[:, u : u + h, v : v + w] + (u * self.kernel + v) * (self.outside + 1)
+            for u in range(self.kernel)
+            for v in range(self.kernel)
+        ]
+        concept = self.border + (self.borders * context.concept)[:, None, None]
+        rows = torch.stack([*taps, self.places.expand(b, h, w), concept], dim=-1)
+        return rows.flatten(0, 2)
+
+    @torch.no_grad()
+    def table(
+        self, codes: Codes, weight: Float[Tensor, "o k s s"], bias: Float[Tensor, " o"]
+    ) -> Float[Tensor, "r o"]:
+        """The table of a convolution over the context alone; its bias lies with the places."""
+        d, p = codes.patterns.shape[1], codes.prototypes.shape[1]
+        kernel = weight.detach().double()
+        patterns = torch.einsum("nd,odst->stno", codes.patterns.double(), kernel[:, :d])
+        patterns = F.pad(patterns, (0, 0, 0, 1)).flatten(0, 2)
+        place = position_encoding(d - p, codes.grid, device=weight.device).double()[None]
+        places = F.conv2d(
+            place, kernel[:, : d - p], bias.detach().double(), padding=self.kernel // 2
+        )
+        twice = kernel[:, d - p : d] + kernel[:, d:]
+        rows, columns = (shape.to(kernel) for shape in self.shapes_of_border)
+        concepts = torch.einsum(
+            "mp,opst,as,bt->mabo", codes.prototypes.double(), twice, rows, columns
+        )
+        parts = [patterns, places[0].flatten(1).mT, concepts.flatten(0, 2)]
+        return torch.cat(parts).to(weight.dtype)
+
+
+class FoldedConv(nn.Module):
+    """A convolution over `x` and a coded context, stacked.
+
+    Args:
+        conv: The dense convolution over the channels of `x` and then of the context.
+        rows: Which rows of the table make up the context.
+        codes: What the context can be.
+    """
+
+    table: Tensor
+
+    def __init__(self, conv: nn.Conv2d, rows: ContextRows, codes: Codes) -> None:
+        super().__init__()
+        weight, bias = conv.weight.detach(), _bias(conv)
+        own = weight.shape[1] - codes.patterns.shape[1] - codes.prototypes.shape[1]
+        self.register_buffer("table", rows.table(codes, weight[:, own:], bias))
+        self.own = channels_last_conv(weight[:, :own], torch.zeros_like(bias), grid=codes.grid)
+
+    def forward(
+        self, x: Float[Tensor, "b h w c"], rows: Int[Tensor, "r t"]
+    ) -> Float[Tensor, "b h w o"]:
+        """Convolve."""
+        y = self.own(x)
+        return y + _sum_of_rows(self.table, rows).view(y.shape)
+
+
+class FoldedCoupling(nn.Module):
+    """An affine coupling of a coded context, data to latent.
+
+    Args:
+        coupling: The dense form, over the network of `normalis.nn.layers.conv_subnet`.
+        rows: Which rows of the table make up the context.
+        codes: What the context can be.
+    """
+
+    gain: Tensor
+    offset: Tensor
+
+    def __init__(self, coupling: AffineCoupling, rows: ContextRows, codes: Codes) -> None:
+        super().__init__()
+        first, norm, _, last = coupling.subnet.children()
+        assert isinstance(first, nn.Conv2d)
+        assert isinstance(norm, ChannelNorm)
+        assert isinstance(last, nn.Conv2d)
+        self.split = [coupling.passive, coupling.active]
+        self.alpha = coupling.alpha
+        self.first = FoldedConv(first, rows, codes)
+        self.norm = norm
+        self.last = channels_last_conv(
+            SUBNET_SCALE * last.weight.detach(), SUBNET_SCALE * _bias(last), grid=codes.grid
+        )
+        self.permutation = coupling.permutation
+        self.register_buffer("gain", coupling.gain().detach().flatten())
+        self.register_buffer("offset", coupling.offset.detach())
+
+    def forward(
+        self, x: Float[Tensor, "b h w c"], rows: Int[Tensor, "r t"]
+    ) -> tuple[Float[Tensor, "b h w c"], Float[Tensor, "b h w"]]:
+        """Scale and shift the active half, then every channel, then permute."""
+        x1, x2 = x.split(self.split, dim=-1)
+        hidden = F.relu(_normalised(self.norm, self.first(x1, rows)))
+        a_s, a_t = self.last(hidden).chunk(2, dim=-1)
+        s = self.alpha * a_s.tanh()
+        y = torch.cat([x1, x2 * s.exp() + a_t], dim=-1) * self.gain + self.offset
+        y, _ = self.permutation(y.permute(0, 3, 1, 2))
+        return y.permute(0, 2, 3, 1), s.sum(-1) + self.gain.log().sum()
+
+
+class FoldedFlow(nn.Module):
+    """The couplings of one level.
+
+    Args:
+        couplings: The dense form, in the order from data to latent.
+        codes: What the context can be.
+    """
+
+    def __init__(self, couplings: list[AffineCoupling], codes: Codes) -> None:
+        super().__init__()
+        first = next(couplings[0].subnet.children())
+        assert isinstance(first, nn.Conv2d)
+        self.rows = ContextRows(codes, first.kernel_size[0])
+        self.couplings = nn.ModuleList(FoldedCoupling(c, self.rows, codes) for c in couplings)
+
+    def forward(
+        self, x: Float[Tensor, "b c h w"], context: CodedContext
+    ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
+        """Data to latent: `z` and the log-determinant at each position."""
+        rows = self.rows(context)
+        y, total = x.permute(0, 2, 3, 1), x.new_zeros(x.shape[0], *x.shape[2:])
+        for coupling in self.couplings:
+            y, log_det = coupling(y, rows)
+            total = total + log_det
+        return y.permute(0, 3, 1, 2), total
+
+
+class FoldedFusionSubnet(nn.Module):
+    """The network of the fusion coupling over a coded context.
+
+    Args:
+        subnet: The dense form.
+        codes: What the context can be, on the coarsest grid.
+    """
+
+    def __init__(self, subnet: FusionSubnet, codes: Codes) -> None:
+        super().__init__()
+        first, norm, _, last, _ = subnet.mix.children()
+        assert isinstance(first, nn.Conv2d)
+        assert isinstance(norm, ChannelNorm)
+        assert isinstance(last, nn.Conv2d)
+        self.subnet = subnet
+        self.rows = ContextRows(codes, first.kernel_size[0])
+        self.first = FoldedConv(first, self.rows, codes)
+        self.norm = norm
+        self.last = channels_last_conv(last.weight.detach(), _bias(last), grid=codes.grid)
+
+    def forward(self, halves: list[Tensor], context: CodedContext) -> list[Tensor]:
+        """Scale and shift of each level, stacked along the channels."""
+        pooled = self.subnet.pooled(halves).permute(0, 2, 3, 1)
+        hidden = F.relu(_normalised(self.norm, self.first(pooled, self.rows(context))))
+        mixed = F.relu(self.last(hidden)).permute(0, 3, 1, 2)
+        return self.subnet.spread(mixed, halves)
+
+
+class FoldedFusion(nn.Module):
+    """The fusion coupling over a coded context, data to latent.
+
+    Args:
+        fusion: The dense form.
+        codes: What the context can be, on the coarsest grid.
+    """
+
+    def __init__(self, fusion: FusionCoupling, codes: Codes) -> None:
+        super().__init__()
+        self.fusion = fusion
+        self.from_second = FoldedFusionSubnet(fusion.from_second, codes)
+        self.from_first = FoldedFusionSubnet(fusion.from_first, codes)
+
+    def forward(
+        self, xs: list[Tensor], context: CodedContext
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """As `FusionCoupling.forward`."""
+        return self.fusion.couple(
+            xs,
+            from_second=lambda b: self.from_second(b, context),
+            from_first=lambda a: self.from_first(a, context),
+        )
+
+
+def _inside(side: int, kernel: int) -> Int[Tensor, "n k"]:
+    """For each position along a side, which taps of the kernel lie within the map: 1 or 0."""
+    at = torch.arange(side)[:, None] + torch.arange(kernel) - kernel // 2
+    return ((at >= 0) & (at < side)).long()
+
+
+def _sum_of_rows(
+    table: Float[Tensor, "n o"], rows: Int[Tensor, "r t"]
+) -> Float[Tensor, "r o"]:
+    """The sum of the named rows of the table."""
+    if torch.compiler.is_exporting():  # other runtimes have look-ups, but no bags of them
+        return torch.stack([table[row] for row in rows.unbind(1)]).sum(0)
+    return F.embedding_bag(rows, table, mode="sum")
+
+
+def _normalised(norm: ChannelNorm, x: Float[Tensor, "b h w c"]) -> Float[Tensor, "b h w c"]:
+    """Channel normalisation of a channels-last map."""
+    return F.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+
+
+def _bias(conv: nn.Conv2d) -> Float[Tensor, " o"]:
+    """The bias of a convolution that has one."""
+    assert conv.bias is not None
+    return conv.bias.detach()
