@@ -24,12 +24,14 @@ from normalis.scoring import MapRange, Scorer
 __all__ = ["bundle_recipe", "check_files", "load_bundle", "picture_uses"]
 
 
-def load_bundle(folder: Path, *, device: torch.device) -> Scorer:
+def load_bundle(folder: Path, *, device: torch.device, compiled: bool = True) -> Scorer:
     """A fitted model from its folder.
 
     Args:
         folder: As `normalis fit` wrote it.
         device: Where the model computes.
+        compiled: The detector's fastest form; otherwise the one that was trained, with the same
+            scores but for rounding.
 
     Raises:
         BundleError: Not a bundle, of a newer format, or altered: a file is missing or has another
@@ -51,7 +53,7 @@ def load_bundle(folder: Path, *, device: torch.device) -> Scorer:
     return Scorer(
         pyramid,
         recipe.preparation,
-        detector=_ready(detector, device),
+        detector=_ready(detector, device).compile() if compiled else _ready(detector, device),
         calibration=Calibration.from_json(manifest.calibration),
         map_range=MapRange(*manifest.map_range),
     )

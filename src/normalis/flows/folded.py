@@ -255,9 +255,7 @@ class FoldedFusion(nn.Module):
         self.from_second = FoldedFusionSubnet(fusion.from_second, codes)
         self.from_first = FoldedFusionSubnet(fusion.from_first, codes)
 
-    def forward(
-        self, xs: list[Tensor], context: CodedContext
-    ) -> tuple[list[Tensor], list[Tensor]]:
+    def forward(self, xs: list[Tensor], context: CodedContext) -> tuple[list[Tensor], list[Tensor]]:
         """As `FusionCoupling.forward`."""
         return self.fusion.couple(
             xs,
@@ -272,9 +270,7 @@ def _inside(side: int, kernel: int) -> Int[Tensor, "n k"]:
     return ((at >= 0) & (at < side)).long()
 
 
-def _sum_of_rows(
-    table: Float[Tensor, "n o"], rows: Int[Tensor, "r t"]
-) -> Float[Tensor, "r o"]:
+def _sum_of_rows(table: Float[Tensor, "n o"], rows: Int[Tensor, "r t"]) -> Float[Tensor, "r o"]:
     """The sum of the named rows of the table."""
     if torch.compiler.is_exporting():  # other runtimes have look-ups, but no bags of them
         return torch.stack([table[row] for row in rows.unbind(1)]).sum(0)
