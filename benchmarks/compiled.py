@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, override
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,7 +49,6 @@ class Ledger(TorchDispatchMode):
         self.operations = self.bytes = 0
         self.seconds = 0.0
 
-    @override
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:

@@ -86,7 +86,7 @@ class PositionConditioner(AbstractConditioner):
 
     def concepts(self, maps: list[Tensor]) -> Int[Tensor, " b"]:
         """There is one concept, 0."""
-        return torch.zeros(len(maps[-1]), dtype=torch.long, device=maps[-1].device)
+        return torch.zeros(maps[-1].shape[0], dtype=torch.long, device=maps[-1].device)
 
     def widths(self) -> tuple[int, int]:
         """The position's channels, and no prototype."""
