@@ -24,9 +24,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from normalis.detectors.build import build_detector
-from normalis.detectors.vqflow.build import PictureShapes
+from normalis.detectors.contract import PictureShapes
+from normalis.detectors.vqflow.build import build_vqflow
 from normalis.detectors.vqflow.detector import VQFlow
+from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.evaluation.machine import machine
 from normalis.images.write import write_text
 from normalis.recipes import preset
@@ -178,8 +179,10 @@ def _score(detector: VQFlow, maps: list[Tensor]) -> Callable[[], object]:
 
 def _detector() -> VQFlow:
     """The published widths; codes from data, so that all of them are used."""
-    settings = replace(preset("vqflow-paper").vqflow, data_codes=True)
-    detector = build_detector(settings, SHAPES, concepts=15, seed=0).train()
+    published = preset("vqflow-paper").method
+    assert isinstance(published, VQFlowSettings)
+    settings = replace(published, data_codes=True)
+    detector = build_vqflow(settings, SHAPES, concepts=15, seed=0).train()
     detector.initialise(lambda: iter([_features(8, seed=seed) for seed in (0, 1)]), seed=0)
     generator = torch.Generator().manual_seed(0)
     for parameter in detector.parameters():

@@ -15,8 +15,8 @@ from torch import Tensor
 from normalis.backbones.settings import BackboneSettings
 from normalis.calibration import CalibrationSettings
 from normalis.datasets.sample import Sample
-from normalis.detectors.build import build_detector
-from normalis.detectors.vqflow.build import PictureShapes
+from normalis.detectors.contract import AbstractDetector, PictureShapes
+from normalis.detectors.vqflow.build import build_vqflow
 from normalis.detectors.vqflow.detector import VQFlow
 from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.features.extract import FeatureTable
@@ -30,6 +30,7 @@ __all__ = [
     "PRODUCTS",
     "TWO_MAPS",
     "Listener",
+    "begin",
     "made_detector",
     "made_maps",
     "made_table",
@@ -109,8 +110,13 @@ def made_detector(
     concepts: int = 3,
 ) -> VQFlow:
     """A detector that starts from made features, and whose flows are not the identity."""
-    detector = build_detector(settings or small_settings(), shapes, concepts=concepts, seed=0)
-    maps = made_maps(count, shapes)
+    detector = build_vqflow(settings or small_settings(), shapes, concepts=concepts, seed=0)
+    begin(detector, made_maps(count, shapes))
+    return detector
+
+
+def begin(detector: AbstractDetector, maps: list[Tensor]) -> None:
+    """Start a detector from features, and move its flows away from the identity."""
     detector.train()
     detector.initialise(
         lambda: iter([[level[i : i + 8] for level in maps] for i in (0, 8, 16)]), seed=0
@@ -119,7 +125,6 @@ def made_detector(
     with torch.no_grad():
         for parameter in detector.parameters():
             parameter.add_(0.02 * torch.randn(parameter.shape, generator=generator))
-    return detector
 
 
 def write_pictures(folder: Path, count: int, *, seed: int = 0) -> Path:
@@ -149,7 +154,7 @@ def small_recipe(weights: Path, **training: Any) -> Recipe:
     return Recipe(
         backbone=BackboneSettings(name="test_resnet", weights=str(weights), pool=True),
         preparation=Preparation(height=32, width=32),
-        vqflow=small_settings(smoothing=1.0),
+        method=small_settings(smoothing=1.0),
         training=replace(
             TrainingSettings(epochs=3, least_steps=0, batch_size=4, precision="float32"), **training
         ),

@@ -12,9 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from normalis.detectors.build import build_detector
-from normalis.detectors.vqflow.build import PictureShapes
+from normalis.detectors.contract import Batch, PictureShapes
+from normalis.detectors.vqflow.build import build_vqflow
 from normalis.errors import SettingsError
-from normalis.recipes import PRESETS, Recipe, parse_assignment, preset, read_recipe, recipe_from
+from normalis.recipes import (
+    PRESETS,
+    Recipe,
+    parse_assignment,
+    preset,
+    read_recipe,
+    recipe_from,
+    recipe_of,
+)
 from small_world import FOUR_MAPS, TWO_MAPS, made_maps
 
 CONVNEXT = PictureShapes((384, 384), ((128, 48, 48), (256, 24, 24), (512, 12, 12), (1024, 12, 12)))
@@ -36,20 +45,20 @@ def message(base: Recipe, overrides: dict[str, Any]) -> str:
 def test_a_preset_names_itself_and_survives_json(name: str) -> None:
     recipe = preset(name)
     assert recipe.preset == name
-    assert recipe_from(Recipe(), json.loads(json.dumps(recipe.to_tree()))) == recipe
+    assert recipe_of(json.loads(json.dumps(recipe.to_tree()))) == recipe
 
 
 @pytest.mark.parametrize("shapes", [FOUR_MAPS, TWO_MAPS], ids=["four maps", "two maps"])
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_builds_trains_and_scores(name: str, shapes: PictureShapes) -> None:
     recipe = recipe_from(preset(name), {"vqflow": SMALL})
-    if len(recipe.vqflow.blocks) > 1 and shapes is TWO_MAPS:
+    if len(recipe.method.blocks) > 1 and shapes is TWO_MAPS:
         recipe = recipe_from(recipe, {"vqflow": {"blocks": [1, 1]}})
-    detector = build_detector(recipe.vqflow, shapes, concepts=3, seed=0)
+    detector = build_detector(recipe.method, shapes, concepts=3, seed=0)
     maps = made_maps(12, shapes)
     detector.train()
     detector.initialise(lambda: iter([maps]), seed=0)
-    detector.loss(maps).total.backward()
+    detector.loss(Batch(maps)).total.backward()
     detector.eval()
     detector.set_scale([maps])
     scores = detector.score(maps)
@@ -61,7 +70,7 @@ def test_the_paper_preset_is_the_published_model() -> None:
     """About 309 M parameters at full width, over ConvNeXtV2-B at 384 pixels (METHODS §1.4)."""
     recipe = preset("vqflow-paper")
     with torch.device("meta"):
-        detector = build_detector(recipe.vqflow, CONVNEXT, concepts=32, seed=0)
+        detector = build_vqflow(recipe.method, CONVNEXT, concepts=32, seed=0)
     count = sum(p.numel() for p in detector.parameters())
     assert count == pytest.approx(309e6, rel=0.05)
     flows = [sum(p.numel() for p in flow.parameters()) for flow in detector.flows]
@@ -72,8 +81,8 @@ def test_the_paper_preset_is_the_published_model() -> None:
 
 def test_the_flow_preset_is_the_default_without_concepts_and_codes() -> None:
     flow, default = preset("flow"), preset("vqflow")
-    assert replace(flow, preset="vqflow", vqflow=default.vqflow) == default
-    assert flow.vqflow.condition == "none"
+    assert replace(flow, preset="vqflow", method=default.method) == default
+    assert flow.method.condition == "none"
 
 
 def test_an_unknown_preset_names_the_nearest() -> None:
@@ -89,7 +98,7 @@ def test_an_unknown_preset_names_the_nearest() -> None:
 def test_overrides_replace_what_they_name_and_nothing_else() -> None:
     recipe = recipe_from(Recipe(), {"training": {"epochs": 7}, "vqflow": {"blocks": [3, 4]}})
     assert recipe.training == replace(Recipe().training, epochs=7)
-    assert recipe.vqflow == replace(Recipe().vqflow, blocks=(3, 4))
+    assert recipe.method == replace(Recipe().method, blocks=(3, 4))
     assert recipe.calibration == Recipe().calibration
     assert recipe_from(Recipe(), {}) == Recipe()
 
@@ -124,6 +133,13 @@ def test_overrides_replace_what_they_name_and_nothing_else() -> None:
 )
 def test_a_mistake_is_told_in_one_line(overrides: dict[str, Any], words: str) -> None:
     assert words in message(Recipe(), overrides)
+
+
+def test_the_settings_of_an_unknown_method_are_refused() -> None:
+    tree = Recipe().to_tree()
+    method = tree.pop("vqflow")
+    with pytest.raises(SettingsError, match=r"settings of 0 methods, not of one \(vqflow"):
+        recipe_of({**tree, "vqflaw": method})
 
 
 # --- files and assignments ---

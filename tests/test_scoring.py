@@ -14,7 +14,14 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from normalis.backbones.pyramid import AbstractPyramid
 from normalis.calibration import Calibration
-from normalis.detectors.contract import AbstractDetector, Losses, PaperScores, Scores
+from normalis.detectors.contract import (
+    AbstractDetector,
+    Batch,
+    Losses,
+    PaperScores,
+    ParameterGroup,
+    Scores,
+)
 from normalis.errors import ImageError, SettingsError
 from normalis.features.store import as_stored
 from normalis.images.decode import read_picture
@@ -53,7 +60,10 @@ class Brightness(AbstractDetector):
     def initialise(self, batches: Callable[[], Iterator[list[Tensor]]], *, seed: int) -> None:
         """Nothing to set."""
 
-    def loss(self, maps: list[Tensor]) -> Losses:
+    def parameter_groups(self) -> tuple[ParameterGroup, ...]:
+        return ()
+
+    def loss(self, batch: Batch) -> Losses:
         raise NotImplementedError
 
     def update_codebooks(self, losses: Losses, generator: torch.Generator) -> None:

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from normalis.backbones.settings import BackboneSettings
 from normalis.calibration import CalibrationSettings
+from normalis.detectors.build import METHODS, Method
 from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.errors import SettingsError
 from normalis.images.prepare import Preparation
@@ -23,6 +24,7 @@ __all__ = [
     "preset",
     "read_recipe",
     "recipe_from",
+    "recipe_of",
     "require_known",
 ]
 
@@ -37,7 +39,7 @@ class Recipe:
         preset: The preset that it started from.
         backbone: Which features.
         preparation: How pictures come to the backbone's size.
-        vqflow: The detector.
+        method: The detector; its settings stand under the method's name: `vqflow.memory`.
         training: How it is trained.
         calibration: How its threshold is set.
     """
@@ -45,7 +47,7 @@ class Recipe:
     preset: str = "vqflow"
     backbone: BackboneSettings = field(default_factory=lambda: BackboneSettings(pool=True))
     preparation: Preparation = field(default_factory=Preparation)
-    vqflow: VQFlowSettings = field(default_factory=VQFlowSettings)
+    method: Method = field(default_factory=VQFlowSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
 
@@ -58,9 +60,14 @@ class Recipe:
                 "together; they must leave some to train on."
             )
 
+    @property
+    def method_name(self) -> str:
+        """What the method's settings stand under."""
+        return next(name for name, kind in METHODS.items() if isinstance(self.method, kind))
+
     def to_tree(self) -> dict[str, Any]:
         """Nested dictionaries of plain values, for JSON."""
-        return asdict(self)
+        return {_shown(self, name): value for name, value in asdict(self).items()}
 
 
 def _paper() -> Recipe:
@@ -69,7 +76,7 @@ def _paper() -> Recipe:
         preset="vqflow-paper",
         backbone=BackboneSettings(name="convnextv2_base", pool=True),
         preparation=Preparation(height=384, width=384),
-        vqflow=VQFlowSettings(
+        method=VQFlowSettings(
             blocks=(2, 5, 8),
             hidden=0,
             kernel=3,
@@ -106,7 +113,7 @@ def _paper() -> Recipe:
 def _flow() -> Recipe:
     """The same flow without concepts and codes: the baseline that quantisation must beat."""
     plain = VQFlowSettings(condition="none", whitening="global", memory=0)
-    return Recipe(preset="flow", vqflow=plain)
+    return Recipe(preset="flow", method=plain)
 
 
 PRESETS: Mapping[str, Callable[[], Recipe]] = {
@@ -137,6 +144,20 @@ def recipe_from(base: Recipe, overrides: Tree) -> Recipe:
         SettingsError: An unknown setting, with the nearest right one; or a value not allowed.
     """
     return _replaced(base, overrides, "")
+
+
+def recipe_of(tree: Tree) -> Recipe:
+    """The recipe that a whole tree states, as `Recipe.to_tree` gives it.
+
+    Raises:
+        SettingsError: Not the settings of one method, an unknown setting, or a value not allowed.
+    """
+    names = [name for name in METHODS if name in tree]
+    if len(names) != 1:
+        raise SettingsError(
+            f"It states the settings of {len(names)} methods, not of one ({', '.join(METHODS)})."
+        )
+    return recipe_from(Recipe(method=METHODS[names[0]]()), tree)
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
@@ -188,20 +209,38 @@ def require_known(kind: str, names: Sequence[str], *, allowed: Sequence[str]) ->
 
 def _replaced(base: Any, overrides: Tree, prefix: str) -> Any:  # noqa: ANN401
     """A settings object with some fields replaced, recursively."""
-    known = [prefix + f.name for f in fields(base)]
-    require_known("setting", [prefix + name for name in overrides], allowed=known)
+    known = {_shown(base, f.name): f.name for f in fields(base)}
+    if isinstance(base, Recipe):
+        _require_method(base, overrides)
+    allowed = [prefix + name for name in known]
+    require_known("setting", [prefix + name for name in overrides], allowed=allowed)
     changes: dict[str, Any] = {}
     for name, value in overrides.items():
-        current = getattr(base, name)
+        current = getattr(base, known[name])
         if is_dataclass(current):
             if not isinstance(value, Mapping):
                 raise SettingsError(f"{prefix}{name} is a group of settings, not a value.")
-            changes[name] = _replaced(current, value, f"{prefix}{name}.")
+            changes[known[name]] = _replaced(current, value, f"{prefix}{name}.")
         else:
-            changes[name] = value
+            changes[known[name]] = value
     return _checked(
         replace(base, **{k: v for k, v in changes.items() if is_dataclass(v)}), changes, prefix
     )
+
+
+def _shown(base: Any, name: str) -> str:  # noqa: ANN401
+    """What a user calls a field: the method's settings stand under the method's name."""
+    return base.method_name if isinstance(base, Recipe) and name == "method" else name
+
+
+def _require_method(recipe: Recipe, overrides: Tree) -> None:
+    """Refuse the settings of another method than the recipe's."""
+    for name in overrides:
+        if name in METHODS and name != recipe.method_name:
+            raise SettingsError(
+                f"The preset '{recipe.preset}' has no settings of {name}: its method is "
+                f"{recipe.method_name}; choose a preset of {name}."
+            )
 
 
 def _checked(base: Any, changes: dict[str, Any], prefix: str) -> Any:  # noqa: ANN401

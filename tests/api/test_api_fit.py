@@ -40,7 +40,7 @@ def test_a_fit_says_what_it_did(world: World, whole: tuple[Path, FitSummary]) ->
 
 def test_the_log_is_in_the_bundle(whole: tuple[Path, FitSummary]) -> None:
     lines = [json.loads(line) for line in (whole[0] / "training.jsonl").read_text().splitlines()]
-    assert [line["flow"] for line in lines] == [record.flow for record in whole[1].records]
+    assert [line["nll"] for line in lines] == [record.nll for record in whole[1].records]
 
 
 def test_no_picture_serves_for_two_things(whole: tuple[Path, FitSummary]) -> None:
@@ -85,7 +85,7 @@ def test_forms_without_found_concepts_fit_and_load(
     world: World, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     recipe = world.recipe(epochs=1)
-    recipe = replace(recipe, vqflow=replace(recipe.vqflow, **changes))
+    recipe = replace(recipe, method=replace(recipe.method, **changes))
     summary = world.fit(tmp_path / "model", recipe=recipe)
     assert summary.concept_pictures in ((), (summary.pictures.train,))
     assert len(list(load(tmp_path / "model").score(list(world.data.iterdir())[:2]))) == 2
@@ -131,13 +131,13 @@ def test_the_least_that_is_allowed_is_enough(world: World, tmp_path: Path) -> No
 def test_a_share_that_holds_out_nothing_is_refused(world: World, tmp_path: Path) -> None:
     recipe = world.recipe()
     calibration = replace(recipe.calibration, share=1e-6)
-    vqflow = replace(recipe.vqflow, concepts=32)
+    method = replace(recipe.method, concepts=32)
     data = write_pictures(tmp_path / "nine", 9)
     with pytest.raises(FitError, match=r"calibration\.share is 1e-06, which holds out none of 9"):
         world.fit(
             tmp_path / "m",
             data=data,
-            recipe=replace(recipe, calibration=calibration, vqflow=vqflow),
+            recipe=replace(recipe, calibration=calibration, method=method),
         )
 
 

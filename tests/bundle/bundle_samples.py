@@ -8,7 +8,7 @@ from normalis.backbones.build import build_pyramid, pyramid_state
 from normalis.bundle import Manifest, PictureCounts, write_bundle
 from normalis.calibration import Calibration
 from normalis.detectors.build import build_detector
-from normalis.detectors.vqflow.build import PictureShapes
+from normalis.detectors.contract import PictureShapes
 from normalis.recipes import Recipe
 from normalis.scoring import MapRange, Scorer
 
@@ -21,7 +21,7 @@ def saved(folder: Path, recipe: Recipe) -> Scorer:
     """Save a detector with made moments; the scorer as it was before."""
     pyramid = build_pyramid(recipe.backbone)
     shapes = PictureShapes((32, 32), pyramid.shapes(32, 32))
-    detector = build_detector(recipe.vqflow, shapes, concepts=3, seed=0)
+    detector = build_detector(recipe.method, shapes, concepts=3, seed=0)
     generator = torch.Generator().manual_seed(0)
     maps = [torch.randn(12, *shape, generator=generator) for shape in shapes.maps]
     detector.train()

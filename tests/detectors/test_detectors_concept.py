@@ -2,13 +2,9 @@
 
 import torch
 
-from normalis.detectors.vqflow.concept import (
-    ConceptBranch,
-    FixedEncoder,
-    LearnedEncoder,
-    find_concepts,
-    global_averages,
-)
+from normalis.detectors.concepts import FixedEncoder, find_concepts, global_averages
+from normalis.detectors.contract import ConceptSearch
+from normalis.detectors.vqflow.concept import ConceptBranch, LearnedEncoder
 from normalis.quantize.ema import EMAQuantizer
 from small_world import FOUR_MAPS, made_maps
 
@@ -17,7 +13,7 @@ CHANNELS = tuple(c for c, _, _ in FOUR_MAPS.maps)
 
 def found(count: int, *, most: int = 8, seed: int = 0) -> list[int]:
     averages = global_averages(made_maps(count))
-    return find_concepts(averages, CHANNELS, most=most, width=8, seed=seed).tolist()
+    return find_concepts(averages, CHANNELS, search=ConceptSearch(most, 8), seed=seed).tolist()
 
 
 def test_global_averages_are_means_of_every_map() -> None:
@@ -41,7 +37,7 @@ def test_no_more_concepts_than_asked_for() -> None:
 
 def test_one_product_is_one_concept() -> None:
     maps = [level[::3] for level in made_maps(60)]
-    index = find_concepts(global_averages(maps), CHANNELS, most=8, width=8, seed=0)
+    index = find_concepts(global_averages(maps), CHANNELS, search=ConceptSearch(8, 8), seed=0)
     assert set(index.tolist()) == {0}
 
 

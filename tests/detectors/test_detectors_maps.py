@@ -6,7 +6,8 @@ from scipy.ndimage import zoom
 from torch import Tensor
 
 from normalis.detectors.contract import top_mean
-from normalis.detectors.vqflow.maps import LevelScale, paper_scores, upsample
+from normalis.detectors.levels import LevelScale, upsample
+from normalis.detectors.vqflow.maps import paper_scores
 from small_world import made_detector, made_maps
 
 

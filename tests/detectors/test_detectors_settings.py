@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from normalis.detectors.contract import AbstractDetector, Losses
-from normalis.detectors.vqflow.build import PictureShapes
+from normalis.detectors.contract import AbstractDetector, Batch, Losses, PictureShapes
 from normalis.errors import SettingsError
 from small_world import FOUR_MAPS, TWO_MAPS, made_detector, made_maps, small_settings
 
@@ -35,7 +34,7 @@ SWITCHES = {
 def step(
     detector: AbstractDetector, maps: list[Tensor], optimizer: torch.optim.Optimizer
 ) -> Losses:
-    losses = detector.loss(maps)
+    losses = detector.loss(Batch(maps))
     optimizer.zero_grad()
     losses.total.backward()
     optimizer.step()
@@ -64,7 +63,7 @@ def test_each_switch_builds_and_trains(name: str) -> None:
 def test_every_parameter_learns() -> None:
     """None is left without a gradient by the default form."""
     detector = made_detector()
-    detector.loss(made_maps(8)).total.backward()
+    detector.loss(Batch(made_maps(8))).total.backward()
     idle = [
         name
         for name, p in detector.named_parameters()

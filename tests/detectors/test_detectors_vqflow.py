@@ -5,11 +5,17 @@ import torch
 from detector_forms import FORMS, ready
 from torch import Tensor
 
-from normalis.detectors.vqflow.build import PictureShapes
+from normalis.detectors.contract import Batch, Losses, PictureShapes
 from normalis.detectors.vqflow.condition import PositionConditioner
 from normalis.mixtures.located_gaussian import LocatedGaussian
 from normalis.quantize.ema import EMAQuantizer
 from small_world import FOUR_MAPS, made_detector, made_maps, small_settings
+
+
+def commitment_of(losses: Losses) -> Tensor:
+    (term,) = losses.terms
+    assert term.name == "commitment"
+    return term.value
 
 
 def rows(maps: list[Tensor], index: list[int]) -> list[Tensor]:
@@ -78,7 +84,7 @@ def test_maps_lie_on_the_prepared_pictures_grid(name: str) -> None:
 def test_the_loss_is_the_formula(name: str) -> None:
     detector, maps = made_detector(FORMS[name]), made_maps(6, seed=3)
     detector.eval()
-    losses = detector.loss(maps)
+    losses = detector.loss(Batch(maps))
     latents = detector.latents(maps)
     zs, log_dets, condition = latents.z, latents.log_dets, latents.condition
     per_picture = [
@@ -90,24 +96,24 @@ def test_the_loss_is_the_formula(name: str) -> None:
     ]
     dimensions = sum(c * h * w for c, h, w in (FOUR_MAPS.maps[i] for i in detector.levels))
     expected = sum(per_picture) / 6 / (dimensions if FORMS[name].per_dimension else 1)
-    assert float(losses.flow.detach()) == pytest.approx(expected, rel=1e-4, abs=1e-4)
-    assert torch.equal(losses.commitment, condition.commitment)
+    assert float(losses.nll.detach()) == pytest.approx(expected, rel=1e-4, abs=1e-4)
+    assert torch.equal(commitment_of(losses), condition.commitment)
     assert torch.isfinite(losses.total)
     assert float(losses.total.detach()) == pytest.approx(
-        float(losses.flow.detach()) + float(losses.commitment.detach()), rel=1e-5
+        float(losses.nll.detach()) + float(commitment_of(losses).detach()), rel=1e-5
     )
 
 
 def test_the_commitment_is_that_of_every_codebook() -> None:
     detector, maps = made_detector(), made_maps(6, seed=3)
     detector.eval()
-    losses = detector.loss(maps)
+    losses = detector.loss(Batch(maps))
     books = [part for part in detector.modules() if isinstance(part, EMAQuantizer)]
     expected = sum(
         float((book.codes[a.codes] - a.inputs).square().mean())
         for book, a in zip(books, losses.assignments, strict=True)
     )
-    assert float(losses.commitment.detach()) == pytest.approx(expected, rel=1e-4)
+    assert float(commitment_of(losses).detach()) == pytest.approx(expected, rel=1e-4)
     assert [a.name for a in losses.assignments] == [
         "concept",
         "pattern 1",
@@ -119,13 +125,13 @@ def test_the_commitment_is_that_of_every_codebook() -> None:
 
 def test_per_dimension_divides_by_the_number_of_dimensions() -> None:
     maps = made_maps(4, seed=3)
-    whole = made_detector(small_settings(per_dimension=False)).eval().loss(maps)
-    per_dimension = made_detector(small_settings(per_dimension=True)).eval().loss(maps)
+    whole = made_detector(small_settings(per_dimension=False)).eval().loss(Batch(maps))
+    per_dimension = made_detector(small_settings(per_dimension=True)).eval().loss(Batch(maps))
     dimensions = sum(c * h * w for c, h, w in FOUR_MAPS.maps[:3])
-    assert float(whole.flow.detach()) == pytest.approx(
-        dimensions * float(per_dimension.flow.detach()), rel=1e-5
+    assert float(whole.nll.detach()) == pytest.approx(
+        dimensions * float(per_dimension.nll.detach()), rel=1e-5
     )
-    assert torch.equal(whole.commitment, per_dimension.commitment)
+    assert torch.equal(commitment_of(whole), commitment_of(per_dimension))
 
 
 def test_the_log_determinant_is_that_of_the_whole_map() -> None:
@@ -171,7 +177,7 @@ def test_without_codes_there_is_one_concept_and_nothing_to_update() -> None:
     detector = made_detector(small_settings(condition="none"))
     assert isinstance(detector.conditioner, PositionConditioner)
     assert detector.concepts(made_maps(5)).tolist() == [0] * 5
-    assert detector.loss(made_maps(5)).assignments == ()
+    assert detector.loss(Batch(made_maps(5))).assignments == ()
     assert len(detector.priors) == 0
 
 
@@ -186,7 +192,7 @@ def test_the_position_alone_is_the_same_for_every_picture() -> None:
 def test_codes_from_data_lie_nearer_than_random_ones() -> None:
     maps = made_maps(24)
     from_data, random = (
-        made_detector(small_settings(data_codes=data_codes)).eval().loss(maps)
+        made_detector(small_settings(data_codes=data_codes)).eval().loss(Batch(maps))
         for data_codes in (True, False)
     )
-    assert float(from_data.commitment.detach()) < 0.5 * float(random.commitment.detach())
+    assert float(commitment_of(from_data).detach()) < 0.5 * float(commitment_of(random).detach())

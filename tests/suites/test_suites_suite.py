@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,7 @@ def test_the_ablation_switches_off_each_departure_in_turn() -> None:
     marked = re.findall(r"^\s+(\w+): \[(?:fix|ours)\]", inspect.getdoc(VQFlowSettings) or "", re.M)
     assert len(marked) > 5
     suite = read_suite("ablation")
-    whole, paper = flat(asdict(Recipe())), flat(PRESETS["vqflow-paper"]().to_tree())
+    whole, paper = flat(Recipe().to_tree()), flat(PRESETS["vqflow-paper"]().to_tree())
     changed: list[str] = []
     for run in suite.runs[1 : len(suite.variants) - 1]:
         settings = flat(suite.recipe(run).to_tree())
@@ -127,7 +127,7 @@ def test_the_more_special_setting_wins(tmp_path: Path) -> None:
     suite = own(tmp_path)
     plain, other = (suite.recipe(run) for run in suite.runs[:2])
     assert plain == recipe_from(Recipe(), {"training": {"epochs": 2, "seed": 3}})
-    assert (other.preset, other.training.epochs, other.vqflow.memory) == ("flow", 7, 0)
+    assert (other.preset, other.training.epochs, other.method.memory) == ("flow", 7, 0)
     assert other.backbone.name == "resnet18"
     assert other.backbone.weights == str(tmp_path / "files/resnet18.pth")
     mine: list[dict[str, Any]] = [{"training": {"epochs": 9, "seed": 99}}]

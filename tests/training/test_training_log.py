@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from normalis.detectors.contract import Assignment, Losses
+from normalis.detectors.contract import Assignment, Losses, Term
 from normalis.errors import SettingsError
 from normalis.progress import Silent
 from normalis.training import Tally, TrainingData, TrainingSettings, record_from, train, write_log
@@ -20,7 +20,9 @@ def losses(flow: float, codes: list[int], *, size: int = 4) -> Losses:
     index = torch.tensor(codes)
     usage = torch.bincount(index, minlength=size).float()
     given = Assignment("concept", torch.zeros(len(codes), 2), index, usage)
-    return Losses(torch.tensor(flow), torch.tensor(0.5), (given,))
+    commitment = torch.tensor(0.5)
+    nll = torch.tensor(flow)
+    return Losses(nll + commitment, nll, (Term("commitment", commitment),), (given,))
 
 
 def test_a_record_is_the_mean_of_its_steps() -> None:
@@ -28,7 +30,7 @@ def test_a_record_is_the_mean_of_its_steps() -> None:
     tally.add(losses(1.0, [0, 0, 1, 3]), [0, 1, 2, 3])
     tally.add(losses(3.0, [0, 1, 1, 1]), [0, 1, 2, 3])
     record = tally.record(7, validation=1.5, seconds=2.0)
-    assert (record.epoch, record.flow, record.commitment) == (7, 2.0, 0.5)
+    assert (record.epoch, record.nll, record.terms) == (7, 2.0, {"commitment": 0.5})
     (use,) = record.codebooks
     assert (use.name, use.in_use) == ("concept", 3)
     share = torch.tensor([3, 4, 1]) / 8

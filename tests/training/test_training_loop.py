@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from normalis.detectors.contract import Batch
 from normalis.detectors.vqflow.detector import VQFlow
 from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.errors import FitError
@@ -86,7 +87,7 @@ def without_time(records: tuple[EpochRecord, ...]) -> list[EpochRecord]:
 @torch.no_grad()
 def held_out_loss(detector: VQFlow, data: TrainingData) -> float:
     rows = [batches(data.table, [row], size=1, device=CPU) for row in data.validation]
-    return sum(float(detector.loss(next(maps)).flow) for maps in rows) / len(rows)
+    return sum(float(detector.loss(Batch(next(maps))).nll) for maps in rows) / len(rows)
 
 
 # --- learning and stopping ---
@@ -96,7 +97,7 @@ def test_the_loss_falls_on_made_data(table: FeatureTable, tmp_path: Path) -> Non
     raw = small_settings(whitening="none")
     _, records = run(table, tmp_path / "c.pt", form=raw, epochs=6)
     assert [record.epoch for record in records] == [1, 2, 3, 4, 5, 6]
-    assert records[-1].flow < records[0].flow - 0.05
+    assert records[-1].nll < records[0].nll - 0.05
     held_out = [record.validation for record in records if record.validation is not None]
     assert held_out[-1] < held_out[0] - 0.05
 
@@ -162,8 +163,8 @@ def test_the_rate_warms_up_and_decays(
 def test_it_trains_in_bfloat16(table: FeatureTable, tmp_path: Path) -> None:
     _, records = run(table, tmp_path / "c.pt", precision="bfloat16")
     _, exact = run(table, tmp_path / "d.pt", precision="float32")
-    assert records[-1].flow == pytest.approx(exact[-1].flow, abs=0.05)
-    assert records[-1].flow != exact[-1].flow
+    assert records[-1].nll == pytest.approx(exact[-1].nll, abs=0.05)
+    assert records[-1].nll != exact[-1].nll
 
 
 # --- repeating and going on ---

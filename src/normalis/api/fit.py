@@ -17,6 +17,8 @@ from normalis.api.output import Output
 from normalis.api.pictures import (
     Split,
     averages_of,
+    classes_of,
+    concept_count,
     concepts_of,
     good_features,
     reader,
@@ -28,8 +30,7 @@ from normalis.bundle.manifest import Manifest, PictureCounts
 from normalis.bundle.save import write_bundle
 from normalis.calibration import Calibration, calibrate
 from normalis.detectors.build import build_detector
-from normalis.detectors.contract import AbstractDetector, Scores
-from normalis.detectors.vqflow.build import PictureShapes
+from normalis.detectors.contract import AbstractDetector, PictureShapes, Scores
 from normalis.features.extract import FeatureTable
 from normalis.progress import Observer, Silent
 from normalis.recipes import Recipe
@@ -73,6 +74,8 @@ class _Fitted:
     table: FeatureTable
     split: Split
     detector: AbstractDetector
+    concepts: int
+    concept_names: tuple[str, ...]
     concept_pictures: tuple[int, ...]
     records: tuple[EpochRecord, ...]
     calibration: Calibration
@@ -127,33 +130,40 @@ def _fit(
         request = {"recipe": recipe.to_tree(), "backbone": pyramid.fingerprint}
         output.begin({**request, "pictures": table.digests})
     this_process().wait()
-    averages = averages_of(table, pyramid.device)
-    split = split_pictures(averages, pyramid.channels, recipe=recipe)
-    found = recipe.vqflow.found_concepts
-    concepts = recipe.vqflow.concepts
-    if found:
-        concepts = len(
-            set(concepts_of(averages[list(split.train)], pyramid.channels, recipe=recipe))
-        )
+    averages, classes = averages_of(table, pyramid.device), classes_of(table, recipe)
+    groups = classes.labels if classes else concepts_of(averages, pyramid.channels, recipe=recipe)
+    split = split_pictures(groups, recipe=recipe)
+    if classes:
+        concepts = len(classes.names)
+    else:
+        own = averages[list(split.train)]
+        concepts = concept_count(own, pyramid.channels, recipe=recipe)
     detector = _detector(pyramid, table, split, recipe=recipe, concepts=concepts)
-    categories = tuple(sample.category for sample in table.samples)
     records = train(
         detector,
-        TrainingData(table, split.train, split.validation, categories),
+        TrainingData(
+            table,
+            split.train,
+            split.validation,
+            categories=tuple(sample.category for sample in table.samples),
+            labels=classes and classes.labels,
+        ),
         settings=recipe.training,
         checkpoint=output.checkpoint,
         observer=observer,
     )
     detector.set_scale(reader(table, split.validation or split.train, device=pyramid.device))
     calibration, map_range = _calibrate(detector, table, split.calibration, recipe=recipe)
-    counts = _concept_pictures(detector, table, split.train, concepts=concepts) if found else ()
+    rows = () if recipe.method.concept_source == "learned" else split.train
     return _Fitted(
         recipe=recipe,
         pyramid=pyramid,
         table=table,
         split=split,
         detector=detector,
-        concept_pictures=counts,
+        concepts=concepts,
+        concept_names=classes.names if classes else (),
+        concept_pictures=_concept_pictures(detector, table, rows, concepts=concepts),
         records=records,
         calibration=calibration,
         map_range=map_range,
@@ -172,7 +182,7 @@ def _detector(
     size = (recipe.preparation.height, recipe.preparation.width)
     shapes = PictureShapes(size, table.store.shapes)
     seed = recipe.training.seed
-    detector = build_detector(recipe.vqflow, shapes, concepts=concepts, seed=seed)
+    detector = build_detector(recipe.method, shapes, concepts=concepts, seed=seed)
     detector = detector.to(pyramid.device).train()
     order = torch.randperm(len(split.train), generator=torch.Generator().manual_seed(seed))
     rows = [split.train[i] for i in order.tolist()]
@@ -184,6 +194,8 @@ def _concept_pictures(
     detector: AbstractDetector, table: FeatureTable, rows: tuple[int, ...], *, concepts: int
 ) -> tuple[int, ...]:
     """How many of these pictures show each concept, under the number that `score` gives it."""
+    if not rows:
+        return ()
     device = next(detector.parameters()).device
     concept = torch.cat([detector.concepts(maps) for maps in reader(table, rows, device=device)])
     return tuple(torch.bincount(concept, minlength=concepts).tolist())
@@ -224,7 +236,8 @@ def _save(fitted: _Fitted, output: Output) -> None:
             recipe=_without_paths(fitted.recipe),
             size=(preparation.height, preparation.width),
             maps=table.store.shapes,
-            concepts=len(fitted.concept_pictures) or fitted.recipe.vqflow.concepts,
+            concepts=fitted.concepts,
+            concept_names=fitted.concept_names,
             concept_pictures=fitted.concept_pictures,
             pictures=_counts(fitted),
             data=_data_digest(table.digests),

@@ -13,7 +13,7 @@ from normalis.api.options import FitOptions
 from normalis.backbones.pyramid import AbstractPyramid
 from normalis.calibration import split_holdout
 from normalis.datasets.layouts import open_dataset
-from normalis.detectors.vqflow.concept import find_concepts, global_averages
+from normalis.detectors.concepts import find_concepts, global_averages
 from normalis.errors import FitError
 from normalis.features.extract import FeatureTable, extract_features
 from normalis.progress import Observer
@@ -23,8 +23,11 @@ from normalis.training.processes import this_process
 
 __all__ = [
     "LEAST_PICTURES",
+    "Classes",
     "Split",
     "averages_of",
+    "classes_of",
+    "concept_count",
     "concepts_of",
     "good_features",
     "reader",
@@ -48,6 +51,19 @@ class Split:
     train: tuple[int, ...]
     validation: tuple[int, ...]
     calibration: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What a method that learns from classes is told of the pictures.
+
+    Attributes:
+        names: The categories, in alphabetical order.
+        labels: Of each row of the feature table, an index of `names`.
+    """
+
+    names: tuple[str, ...]
+    labels: tuple[int, ...]
 
 
 def good_features(
@@ -90,27 +106,49 @@ def good_features(
     return table
 
 
-def split_pictures(
-    averages: Float[Tensor, "n c"], channels: tuple[int, ...], *, recipe: Recipe
-) -> Split:
-    """Calibration and validation pictures, evenly over concepts; the rest trains.
+def classes_of(table: FeatureTable, recipe: Recipe) -> Classes | None:
+    """The categories of the pictures, where the method learns from them.
+
+    Raises:
+        FitError: A picture without a category.
+    """
+    if recipe.method.concept_source != "categories":
+        return None
+    categories = [sample.category for sample in table.samples]
+    names = sorted({name for name in categories if name})
+    unknown = [s.name for s in table.samples if not s.category]
+    if unknown:
+        raise FitError(
+            f"{unknown[0]}: has no category, nor have {len(unknown) - 1} other pictures, and the "
+            "settings ask to learn categories: give a folder for each, or a manifest that names "
+            "them, or let concepts be found."
+        )
+    return Classes(tuple(names), tuple(names.index(name or "") for name in categories))
+
+
+def split_pictures(groups: Sequence[int], *, recipe: Recipe) -> Split:
+    """Calibration and validation pictures, evenly over the groups; the rest trains.
+
+    Args:
+        groups: The concept or the category of each picture.
+        recipe: Its shares and its seed.
 
     Raises:
         FitError: The share held out for calibration comes to no picture.
     """
-    groups = np.array(concepts_of(averages, channels, recipe=recipe), dtype=np.int64)
+    member = np.array(groups, dtype=np.int64)
     seed, share = recipe.training.seed, recipe.calibration.share
-    held_out = split_holdout(groups, share=share, seed=seed)
+    held_out = split_holdout(member, share=share, seed=seed)
     if not held_out.any():
         raise FitError(
-            f"calibration.share is {share}, which holds out none of {len(groups)} pictures: give "
+            f"calibration.share is {share}, which holds out none of {len(member)} pictures: give "
             "more pictures or a larger share."
         )
     rest = np.flatnonzero(~held_out)
     validates = np.zeros(len(rest), dtype=bool)
     if recipe.training.validation > 0:
         left = recipe.training.validation / (1 - share)
-        validates = split_holdout(groups[rest], share=left, seed=seed + 1)
+        validates = split_holdout(member[rest], share=left, seed=seed + 1)
     return Split(
         train=tuple(rest[~validates].tolist()),
         validation=tuple(rest[validates].tolist()),
@@ -121,18 +159,20 @@ def split_pictures(
 def concepts_of(
     averages: Float[Tensor, "n c"], channels: tuple[int, ...], *, recipe: Recipe
 ) -> list[int]:
-    """The concept of each picture, as clusters; the published form counts its codes instead."""
-    settings = recipe.vqflow
-    if settings.condition != "vq":
+    """The concept of each picture, as clusters; 0 for all where the method has but one."""
+    search = recipe.method.search
+    if search is None:
         return [0] * len(averages)
-    found = find_concepts(
-        averages,
-        channels,
-        most=settings.concepts,
-        width=settings.prototype,
-        seed=recipe.training.seed,
-    )
-    return found.tolist()
+    return find_concepts(averages, channels, search=search, seed=recipe.training.seed).tolist()
+
+
+def concept_count(
+    averages: Float[Tensor, "n c"], channels: tuple[int, ...], *, recipe: Recipe
+) -> int:
+    """How many concepts these pictures show, or how many codes the method has to learn them."""
+    if recipe.method.concept_source == "learned" and recipe.method.search:
+        return recipe.method.search.most
+    return len(set(concepts_of(averages, channels, recipe=recipe)))
 
 
 def averages_of(table: FeatureTable, device: torch.device) -> Float[Tensor, "n c"]:

@@ -15,10 +15,9 @@ from normalis.bundle.manifest import MANIFEST, Manifest, file_digest, read_manif
 from normalis.bundle.save import BACKBONE, DATA, DETECTOR
 from normalis.calibration import Calibration
 from normalis.detectors.build import build_detector
-from normalis.detectors.contract import AbstractDetector
-from normalis.detectors.vqflow.build import PictureShapes
+from normalis.detectors.contract import AbstractDetector, PictureShapes
 from normalis.errors import BundleError, SettingsError, WeightsError
-from normalis.recipes import Recipe, recipe_from
+from normalis.recipes import Recipe, recipe_of
 from normalis.scoring import MapRange, Scorer
 
 __all__ = ["bundle_recipe", "check_files", "load_bundle", "picture_uses"]
@@ -44,7 +43,7 @@ def load_bundle(folder: Path, *, device: torch.device, compiled: bool = True) ->
     try:
         pyramid = restore_pyramid(recipe.backbone, _tensors(folder / BACKBONE)).to(device)
         detector = build_detector(
-            recipe.vqflow, shapes, concepts=manifest.concepts, seed=recipe.training.seed
+            recipe.method, shapes, concepts=manifest.concepts, seed=recipe.training.seed
         )
         detector.load_state_dict(_tensors(folder / DETECTOR))
     except (SettingsError, WeightsError, RuntimeError) as error:
@@ -67,7 +66,7 @@ def bundle_recipe(folder: Path, manifest: Manifest) -> Recipe:
             state: today's default need not be what it was fitted with.
     """
     try:
-        recipe = recipe_from(Recipe(), manifest.recipe)
+        recipe = recipe_of(manifest.recipe)
     except SettingsError as error:
         raise BundleError(f"{folder / MANIFEST}: {error}") from error
     unstated = sorted(_names(recipe.to_tree()) - _names(manifest.recipe))

@@ -46,6 +46,8 @@ class Manifest:
         maps: `(c, h, w)` of every map of the feature pyramid.
         concepts: Codes of the concept codebook.
         concept_pictures: Training pictures of each concept.
+        concept_names: What each concept is called where the pictures' categories were learned; ()
+            where concepts were found.
         pictures: How many pictures served for what.
         data: sha256 over the digests of all pictures that served.
         calibration: As `Calibration.to_json` gives it.
@@ -64,6 +66,7 @@ class Manifest:
     calibration: dict[str, Any]
     map_range: tuple[float, float]
     files: dict[str, str]
+    concept_names: tuple[str, ...] = ()
 
     def to_text(self) -> str:
         """JSON with the schema's number, and a seal over all the rest."""

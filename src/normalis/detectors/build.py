@@ -1,15 +1,22 @@
 """The composition root: from a method's settings to its detector."""
 
-from normalis.detectors.vqflow.build import PictureShapes, build_vqflow
-from normalis.detectors.vqflow.detector import VQFlow
+from collections.abc import Mapping
+
+from normalis.detectors.contract import AbstractDetector, PictureShapes
+from normalis.detectors.vqflow.build import build_vqflow
 from normalis.detectors.vqflow.settings import VQFlowSettings
 
-__all__ = ["build_detector"]
+__all__ = ["METHODS", "Method", "build_detector"]
+
+Method = VQFlowSettings
+
+# Under its name here stand a method's settings in a recipe.
+METHODS: Mapping[str, type[Method]] = {"vqflow": VQFlowSettings}
 
 
 def build_detector(
-    settings: VQFlowSettings, shapes: PictureShapes, *, concepts: int, seed: int
-) -> VQFlow:
+    settings: Method, shapes: PictureShapes, *, concepts: int, seed: int
+) -> AbstractDetector:
     """The detector that these settings describe, not yet fitted.
 
     Args:

@@ -3,12 +3,105 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-__all__ = ["AbstractDetector", "Assignment", "Losses", "PaperScores", "Scores", "top_mean"]
+__all__ = [
+    "AbstractDetector",
+    "Assignment",
+    "Batch",
+    "ConceptSearch",
+    "Losses",
+    "MethodSettings",
+    "PaperScores",
+    "ParameterGroup",
+    "PictureShapes",
+    "Scores",
+    "Term",
+    "top_mean",
+]
+
+
+@dataclass(frozen=True)
+class PictureShapes:
+    """What a detector must know of the pictures before it has seen one.
+
+    Attributes:
+        size: Rows and columns of the prepared picture.
+        maps: `(c, h, w)` of every map of its feature pyramid, the deepest last.
+    """
+
+    size: tuple[int, int]
+    maps: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True)
+class ConceptSearch:
+    """How the concepts among the training pictures are looked for.
+
+    Attributes:
+        most: The highest number of them.
+        width: Dimension of the descriptor in which they are clusters.
+    """
+
+    most: int
+    width: int
+
+
+class MethodSettings(Protocol):
+    """What a fit must know of a method before there is a detector."""
+
+    @property
+    def search(self) -> ConceptSearch | None:
+        """How its concepts are looked for; None for a method that has but one."""
+        ...
+
+    @property
+    def concept_source(self) -> Literal["found", "learned", "categories"]:
+        """Whether they are found once, learned by the method, or the categories of the pictures."""
+        ...
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The pictures of a training step.
+
+    Attributes:
+        maps: A feature pyramid's, one `b c h w` tensor per map.
+        label: `b`, the class of each picture, counted from 0; None unless the settings ask for
+            classes.
+        done: Share of the training that lies behind, in [0, 1].
+    """
+
+    maps: list[Tensor]
+    label: Int[Tensor, " b"] | None = None
+    done: float = 1.0
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters that are learned in one way.
+
+    Attributes:
+        parameters: Those of the group.
+        rate: Its learning rate, in shares of the training's.
+        decay: Whether weight decay draws them to zero.
+    """
+
+    parameters: tuple[nn.Parameter, ...]
+    rate: float = 1.0
+    decay: bool = True
+
+
+@dataclass(frozen=True)
+class Term:
+    """A named part of what is minimised, for the log."""
+
+    name: str
+    value: Float[Tensor, ""]
 
 
 @dataclass(frozen=True)
@@ -33,19 +126,17 @@ class Losses:
     """The terms of a training step.
 
     Attributes:
-        flow: Negative log-likelihood; nats per dimension, or per picture in the published form.
-        commitment: Sum of the commitment terms of all codebooks.
+        total: What is minimised.
+        nll: Negative log-likelihood, by which held-out pictures judge an epoch; nats per dimension,
+            or per picture in the published form of VQ-Flow.
+        terms: The others, for the log.
         assignments: For the update of the codebooks after the step.
     """
 
-    flow: Float[Tensor, ""]
-    commitment: Float[Tensor, ""]
-    assignments: tuple[Assignment, ...]
-
-    @property
-    def total(self) -> Float[Tensor, ""]:
-        """What is minimised."""
-        return self.flow + self.commitment
+    total: Float[Tensor, ""]
+    nll: Float[Tensor, ""]
+    terms: tuple[Term, ...] = ()
+    assignments: tuple[Assignment, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,7 +188,11 @@ class AbstractDetector(nn.Module, ABC):
         """Set what starts from data; `batches` starts a pass over the training pictures."""
 
     @abstractmethod
-    def loss(self, maps: list[Tensor]) -> Losses:
+    def parameter_groups(self) -> tuple[ParameterGroup, ...]:
+        """Everything that is learned, by how it is learned."""
+
+    @abstractmethod
+    def loss(self, batch: Batch) -> Losses:
         """The terms of a training step."""
 
     @abstractmethod

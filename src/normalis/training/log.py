@@ -36,9 +36,9 @@ class EpochRecord:
 
     Attributes:
         epoch: Counted from 1.
-        flow: Mean negative log-likelihood of the training pictures.
-        commitment: Mean commitment loss.
-        validation: The same as `flow` of held-out normal pictures; None without any.
+        nll: Mean negative log-likelihood of the training pictures.
+        terms: Mean of each other term of the loss, by its name.
+        validation: The same as `nll` of held-out normal pictures; None without any.
         codebooks: Use of each codebook.
         purity: Share of training pictures whose category is the commonest of their concept; None
             where categories are not known.
@@ -46,8 +46,8 @@ class EpochRecord:
     """
 
     epoch: int
-    flow: float
-    commitment: float
+    nll: float
+    terms: dict[str, float]
     validation: float | None
     codebooks: tuple[CodebookUse, ...]
     purity: float | None
@@ -60,14 +60,17 @@ class Tally:
     def __init__(self, categories: tuple[str | None, ...]) -> None:
         self.categories = categories
         self.steps = 0
-        self.sums = torch.zeros(2, dtype=torch.float64)
+        self.nll = 0.0
+        self.terms: dict[str, float] = {}
         self.usage: dict[str, Tensor] = {}
         self.concepts: dict[int, dict[str, int]] = {}
 
     def add(self, losses: Losses, rows: list[int]) -> None:
         """Count one step over these rows; with several processes each counts its own share."""
         self.steps += 1
-        self.sums += torch.tensor([float(losses.flow.detach()), float(losses.commitment.detach())])
+        self.nll += float(losses.nll.detach())
+        for term in losses.terms:
+            self.terms[term.name] = self.terms.get(term.name, 0.0) + float(term.value.detach())
         for assignment in losses.assignments:
             usage = self.usage.get(assignment.name, torch.zeros_like(assignment.usage))
             self.usage[assignment.name] = usage + assignment.usage
@@ -76,11 +79,10 @@ class Tally:
 
     def record(self, epoch: int, *, validation: float | None, seconds: float) -> EpochRecord:
         """The epoch's line."""
-        flow, commitment = (self.sums / self.steps).tolist()
         return EpochRecord(
             epoch=epoch,
-            flow=flow,
-            commitment=commitment,
+            nll=self.nll / self.steps,
+            terms={name: total / self.steps for name, total in self.terms.items()},
             validation=validation,
             codebooks=tuple(
                 CodebookUse(name, float(perplexity(usage)), int((usage > 0).sum()))

@@ -10,16 +10,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from normalis.detectors.contract import AbstractDetector, Losses
+from normalis.detectors.contract import AbstractDetector, Batch, Losses
 from normalis.errors import FitError
 from normalis.features.extract import FeatureTable
 from normalis.images.write import replacing
 from normalis.progress import Observer
 from normalis.training.log import EpochRecord, Tally, record_from
+from normalis.training.optimizer import optimizer_of, set_rate
 from normalis.training.processes import average_gradients, this_process
 from normalis.training.settings import TrainingSettings
 
 __all__ = ["TrainingData", "batches", "train"]
+
+VALIDATED_TOGETHER = 16  # held-out pictures whose features are in memory together
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,14 @@ class TrainingData:
         train: Rows that train.
         validation: Rows of held-out normal pictures; without any, the last epoch is kept.
         categories: The product of each row of the table where it is known, for the log only.
+        labels: The class of each row, where the method learns from classes.
     """
 
     table: FeatureTable
     train: tuple[int, ...]
     validation: tuple[int, ...]
     categories: tuple[str | None, ...]
+    labels: tuple[int, ...] | None = None
 
 
 def batches(
@@ -112,7 +117,7 @@ class _Run:
         self.batch_size = self._batch_size()
         self.steps = len(data.train) // self.batch_size
         self.epochs = max(settings.epochs, math.ceil(settings.least_steps / self.steps))
-        self.optimizer = _optimizer(detector, settings)
+        self.optimizer = optimizer_of(detector.parameter_groups(), settings)
         self.generator = torch.Generator().manual_seed(settings.seed)
         self.device = next(detector.parameters()).device
         self.autocast = _use_bfloat16(settings.precision, self.device)
@@ -131,7 +136,7 @@ class _Run:
             own = self._share(rows)
             losses = self._step(own, self.epoch * self.steps + step)
             tally.add(losses, own)
-            observer.advance(note=f"{float(losses.flow.detach()):.4f}")
+            observer.advance(note=f"{float(losses.nll.detach()):.4f}")
         validation = self._validate()
         self.epoch += 1
         seconds = time.perf_counter() - start
@@ -177,11 +182,10 @@ class _Run:
 
     def _step(self, rows: list[int], step: int) -> Losses:
         """One step of the optimiser and of the codebooks."""
-        maps = _load_batch(self.data.table, rows, self.device)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.learning_rate * self._rate(step)
+        batch = self._batch(rows, step)
+        set_rate(self.optimizer, self.settings, done=step, total=self.epochs * self.steps)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            losses: Losses = self.detector.loss(maps)
+            losses: Losses = self.detector.loss(batch)
         if not torch.isfinite(losses.total):
             raise FitError(
                 f"The loss is not a number at step {step + 1} of epoch {self.epoch + 1}: lower "
@@ -194,6 +198,15 @@ class _Run:
         self.optimizer.step()
         self.detector.update_codebooks(losses, self.generator)
         return losses
+
+    def _batch(self, rows: Sequence[int], step: int) -> Batch:
+        """What the detector is shown at a step."""
+        labels = self.data.labels
+        return Batch(
+            _load_batch(self.data.table, rows, self.device),
+            label=torch.tensor([labels[row] for row in rows]).to(self.device) if labels else None,
+            done=step / (self.epochs * self.steps),
+        )
 
     def _order(self) -> Iterator[list[int]]:
         """The epoch's batches, drawn from seed and epoch alone: a resumed run repeats them."""
@@ -217,10 +230,12 @@ class _Run:
         if not self.data.validation:
             return None
         self.detector.eval()
-        total = 0.0
-        for maps in batches(self.data.table, self.data.validation, size=16, device=self.device):
-            total += float(self.detector.loss(maps).flow) * len(maps[0])
-        return total / len(self.data.validation)
+        rows, total = self.data.validation, 0.0
+        for start in range(0, len(rows), VALIDATED_TOGETHER):
+            some = rows[start : start + VALIDATED_TOGETHER]
+            batch = self._batch(some, (self.epoch + 1) * self.steps)
+            total += float(self.detector.loss(batch).nll) * len(some)
+        return total / len(rows)
 
     def _keep_best(self, validation: float | None) -> None:
         """Remember the epoch of the highest held-out likelihood, or the last without one."""
@@ -229,16 +244,6 @@ class _Run:
             self.best_state, self.stale = _copy(self.detector.state_dict()), 0
         else:
             self.stale += 1
-
-    def _rate(self, step: int) -> float:
-        """Share of the highest learning rate at a step."""
-        total = self.epochs * self.steps
-        warm = max(1, round(self.settings.warmup * total))
-        if step < warm:
-            return 0.1 + 0.9 * step / warm
-        if self.settings.decay == "constant":
-            return 1.0
-        return 0.5 + 0.5 * math.cos(math.pi * (step - warm) / max(1, total - warm))
 
     def _batch_size(self) -> int:
         """Pictures in a step: a multiple of the processes, and no more than there are."""
@@ -250,15 +255,6 @@ class _Run:
                 "processes: add pictures, or start fewer processes."
             )
         return size
-
-
-def _optimizer(detector: AbstractDetector, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """The optimiser that the settings name."""
-    if settings.optimizer == "adam":
-        return torch.optim.Adam(detector.parameters(), lr=settings.learning_rate)
-    return torch.optim.AdamW(
-        detector.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
 
 
 def _use_bfloat16(precision: str, device: torch.device) -> bool:
@@ -279,4 +275,4 @@ def _copy(state: dict[str, Tensor]) -> dict[str, Tensor]:
 def _describe(record: EpochRecord) -> str:
     """One line about an epoch."""
     held_out = "" if record.validation is None else f", held out {record.validation:.4f}"
-    return f"epoch {record.epoch}: {record.flow:.4f}{held_out}"
+    return f"epoch {record.epoch}: {record.nll:.4f}{held_out}"

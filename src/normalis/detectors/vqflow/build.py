@@ -1,18 +1,19 @@
 """Puts a VQ-Flow together from its settings."""
 
-from dataclasses import dataclass
 from math import prod
 
 import torch
 
-from normalis.detectors.vqflow.concept import ConceptBranch, FixedEncoder, LearnedEncoder
+from normalis.detectors.concepts import FixedEncoder
+from normalis.detectors.contract import PictureShapes
+from normalis.detectors.levels import LevelScale
+from normalis.detectors.vqflow.concept import ConceptBranch, LearnedEncoder
 from normalis.detectors.vqflow.condition import (
     AbstractConditioner,
     PositionConditioner,
     VQConditioner,
 )
 from normalis.detectors.vqflow.detector import ScoreForm, VQFlow
-from normalis.detectors.vqflow.maps import LevelScale
 from normalis.detectors.vqflow.pattern import PatternBranch
 from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.errors import SettingsError
@@ -26,20 +27,7 @@ from normalis.nn.layers import conv_subnet
 from normalis.quantize.ema import EMAQuantizer
 from normalis.quantize.memory import ConceptMemory
 
-__all__ = ["PictureShapes", "build_vqflow"]
-
-
-@dataclass(frozen=True)
-class PictureShapes:
-    """What a detector must know of the pictures before it has seen one.
-
-    Attributes:
-        size: Rows and columns of the prepared picture.
-        maps: `(c, h, w)` of every map of its feature pyramid, the deepest last.
-    """
-
-    size: tuple[int, int]
-    maps: tuple[tuple[int, int, int], ...]
+__all__ = ["build_vqflow"]
 
 
 def build_vqflow(

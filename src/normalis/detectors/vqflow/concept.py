@@ -6,20 +6,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from normalis.detectors.concepts import FixedEncoder, global_averages
 from normalis.detectors.contract import Assignment
 from normalis.nn.layers import SyncedBatchNorm
 from normalis.quantize.ema import EMAQuantizer
-from normalis.quantize.nearest import nearest_codes
-from normalis.quantize.selection import RESTARTS, choose_centres
+from normalis.quantize.selection import RESTARTS
 
-__all__ = [
-    "Concept",
-    "ConceptBranch",
-    "FixedEncoder",
-    "LearnedEncoder",
-    "find_concepts",
-    "global_averages",
-]
+__all__ = ["Concept", "ConceptBranch", "LearnedEncoder"]
 
 
 @dataclass(frozen=True)
@@ -72,44 +65,6 @@ class LearnedEncoder(nn.Module):
         return y
 
 
-class FixedEncoder(nn.Module):
-    """Standardised averages on their principal axes, set once from the training pictures.
-
-    It reads all maps and not the deepest alone: what tells two products apart may be their texture.
-
-    Args:
-        channels: Channels of every map of the pyramid.
-        width: Dimension of the descriptor; axes beyond the data's are zero.
-    """
-
-    mean: Tensor
-    axes: Tensor
-
-    def __init__(self, channels: tuple[int, ...], width: int) -> None:
-        super().__init__()
-        total = sum(channels)
-        self.channels = channels
-        self.register_buffer("mean", torch.zeros(total))
-        self.register_buffer("axes", torch.eye(total, width))
-
-    @torch.no_grad()
-    def set_from(self, averages: Float[Tensor, "n c"]) -> None:
-        """Take mean, scale and axes of these global averages."""
-        mean = averages.mean(0)
-        # A map counts as one, however many channels it has.
-        count = torch.cat([torch.full((c,), float(c)) for c in self.channels]).to(mean)
-        scale = averages.std(0, correction=0).clamp_min(1e-6) * count.sqrt()
-        _, _, vectors = torch.linalg.svd((averages - mean) / scale, full_matrices=False)
-        kept = min(len(vectors), self.axes.shape[1])
-        self.mean.copy_(mean)
-        self.axes.zero_()
-        self.axes[:, :kept] = vectors[:kept].T / scale[:, None]
-
-    def forward(self, averages: Float[Tensor, "b c"]) -> Float[Tensor, "b d"]:
-        """Descriptors of global averages."""
-        return (averages - self.mean) @ self.axes
-
-
 class ConceptBranch(nn.Module):
     """Global averages, a descriptor, and the conceptual prototype codebook.
 
@@ -144,24 +99,3 @@ class ConceptBranch(nn.Module):
         """Move the codes; those over a fixed descriptor stay where they were found."""
         if isinstance(self.encoder, LearnedEncoder):
             self.codebook.update(assignment.inputs, assignment.codes, generator=generator)
-
-
-def global_averages(maps: list[Tensor]) -> Float[Tensor, "b c"]:
-    """Each map's mean over its positions, side by side."""
-    return torch.cat([x.float().mean((2, 3)) for x in maps], dim=1)
-
-
-def find_concepts(
-    averages: Float[Tensor, "n c"],
-    channels: tuple[int, ...],
-    *,
-    most: int,
-    width: int,
-    seed: int,
-) -> Int[Tensor, " n"]:
-    """The clear cluster that each picture belongs to, at most `most` of them, counted from 0."""
-    encoder = FixedEncoder(channels, width)
-    encoder.set_from(averages)
-    y = encoder(averages)
-    centres = choose_centres(y, most, generator=torch.Generator().manual_seed(seed))
-    return nearest_codes(y, centres)

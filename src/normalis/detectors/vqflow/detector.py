@@ -9,17 +9,21 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
+from normalis.detectors.concepts import global_averages
 from normalis.detectors.contract import (
     AbstractDetector,
+    Batch,
     Losses,
     PaperScores,
+    ParameterGroup,
     Scores,
+    Term,
     top_mean,
 )
+from normalis.detectors.levels import LevelScale, upsample
 from normalis.detectors.vqflow.compiled import fold
-from normalis.detectors.vqflow.concept import global_averages
 from normalis.detectors.vqflow.condition import AbstractConditioner, Condition, VQConditioner
-from normalis.detectors.vqflow.maps import LevelScale, paper_scores, upsample
+from normalis.detectors.vqflow.maps import paper_scores
 from normalis.flows.folded import FoldedFusion
 from normalis.flows.fusion import FusionCoupling
 from normalis.mixtures.concept_gaussian import ConceptGaussian
@@ -137,15 +141,22 @@ class VQFlow(AbstractDetector):
             log_dets = _sums(log_dets, fused)
         return Latents(zs, log_dets, whitened, condition)
 
-    def loss(self, maps: list[Tensor]) -> Losses:
+    def parameter_groups(self) -> tuple[ParameterGroup, ...]:
+        """All parameters are learned alike."""
+        return (ParameterGroup(tuple(self.parameters())),)
+
+    def loss(self, batch: Batch) -> Losses:
         """Mean negative log-likelihood, up to a constant, and the commitments (METHODS §1.6)."""
-        latents = self.latents(maps)
+        latents = self.latents(batch.maps)
         energy = torch.stack([z.square().sum((1, 2, 3)) / 2 for z in latents.z]).sum(0)
         volume = torch.stack([j.sum((1, 2)) for j in latents.log_dets]).sum(0)
         dimensions = sum(z[0].numel() for z in latents.z) if self.per_dimension else 1
+        nll = (energy - volume).mean() / dimensions
+        commitment = latents.condition.commitment
         return Losses(
-            flow=(energy - volume).mean() / dimensions,
-            commitment=latents.condition.commitment,
+            total=nll + commitment,
+            nll=nll,
+            terms=(Term("commitment", commitment),),
             assignments=latents.condition.assignments,
         )
 

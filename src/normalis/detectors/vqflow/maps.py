@@ -1,61 +1,12 @@
-"""From latents to anomaly maps: the absolute form, and the published ones."""
+"""The published anomaly maps of VQ-Flow."""
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from normalis.detectors.contract import PaperScores, top_mean
+from normalis.detectors.levels import upsample
 
-__all__ = ["LevelScale", "paper_scores", "upsample"]
-
-# A concept with fewer held-out pictures is standardised as all pictures are.
-PICTURES_FOR_OWN_SCALE = 8
-
-
-class LevelScale(nn.Module):
-    """Location and scale of each level's energy on held-out normal pictures, by concept.
-
-    Args:
-        concepts: Number of concepts.
-        levels: Number of levels.
-    """
-
-    location: Tensor
-    spread: Tensor
-
-    def __init__(self, concepts: int, levels: int) -> None:
-        super().__init__()
-        self.register_buffer("location", torch.zeros(concepts, levels))
-        self.register_buffer("spread", torch.ones(concepts, levels))
-
-    @torch.no_grad()
-    def set_from(
-        self,
-        first: Float[Tensor, "n l"],
-        second: Float[Tensor, "n l"],
-        *,
-        concept: Int[Tensor, " n"],
-    ) -> None:
-        """Set from each held-out picture's mean energy and mean squared energy at each level."""
-        self._set_rows(slice(None), first, second)
-        for k in range(len(self.location)):
-            own = concept == k
-            if int(own.sum()) >= PICTURES_FOR_OWN_SCALE:
-                self._set_rows(slice(k, k + 1), first[own], second[own])
-
-    def forward(
-        self, energy: Float[Tensor, "b h w"], level: int, *, concept: Int[Tensor, " b"]
-    ) -> Float[Tensor, "b h w"]:
-        """Standard deviations above the usual."""
-        location = self.location[concept, level, None, None]
-        return (energy - location) / self.spread[concept, level, None, None]
-
-    def _set_rows(self, rows: slice, first: Tensor, second: Tensor) -> None:
-        mean = first.double().mean(0)
-        variance = second.double().mean(0) - mean.square()
-        self.location[rows] = mean.float()
-        self.spread[rows] = variance.clamp_min(1e-12).sqrt().float()
+__all__ = ["paper_scores"]
 
 
 def paper_scores(energies: list[Tensor], size: tuple[int, int], *, top_share: float) -> PaperScores:
@@ -69,8 +20,3 @@ def paper_scores(energies: list[Tensor], size: tuple[int, int], *, top_share: fl
         multiplicative=multiplicative,
         image=top_mean(multiplicative, top_share),
     )
-
-
-def upsample(maps: Float[Tensor, "b h w"], size: tuple[int, int]) -> Float[Tensor, "b i j"]:
-    """Bilinear, to the prepared picture's grid."""
-    return F.interpolate(maps[:, None], list(size), mode="bilinear", align_corners=False)[:, 0]

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from normalis.detectors.contract import ConceptSearch
 from normalis.errors import SettingsError
 
 __all__ = ["VQFlowSettings"]
@@ -71,6 +72,18 @@ class VQFlowSettings:
     score_log_det: bool = True
     smoothing: float = 4.0
     top_share: float = 0.0003
+
+    @property
+    def search(self) -> ConceptSearch | None:
+        """How the concepts among the training pictures are looked for; None without concepts."""
+        if self.condition != "vq":
+            return None
+        return ConceptSearch(self.concepts, self.prototype)
+
+    @property
+    def concept_source(self) -> Literal["found", "learned", "categories"]:
+        """Concepts are found once, or learned together with the flow (paper)."""
+        return "found" if self.found_concepts else "learned"
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, with the setting's name."""

@@ -1,0 +1,47 @@
+"""The optimiser, and its learning rate at each step."""
+
+import math
+from typing import Any
+
+import torch
+
+from normalis.detectors.contract import ParameterGroup
+from normalis.training.settings import TrainingSettings
+
+__all__ = ["optimizer_of", "set_rate"]
+
+
+def optimizer_of(
+    learned: tuple[ParameterGroup, ...], settings: TrainingSettings
+) -> torch.optim.Optimizer:
+    """The optimiser that the settings name, over the groups that the detector names."""
+    groups: list[dict[str, Any]] = [
+        {
+            "params": list(group.parameters),
+            "rate": group.rate,
+            "weight_decay": settings.weight_decay * group.decay,
+        }
+        for group in learned
+    ]
+    if settings.optimizer == "adam":
+        return torch.optim.Adam([{**group, "weight_decay": 0.0} for group in groups])
+    return torch.optim.AdamW(groups)
+
+
+def set_rate(
+    optimizer: torch.optim.Optimizer, settings: TrainingSettings, *, done: int, total: int
+) -> None:
+    """Set each group's learning rate for the next of `total` steps, `done` of which are done."""
+    rate = settings.learning_rate * _share(settings, done, total)
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["rate"]
+
+
+def _share(settings: TrainingSettings, done: int, total: int) -> float:
+    """Share of the highest learning rate: it rises from a tenth, and may then fall."""
+    warm = max(1, round(settings.warmup * total))
+    if done < warm:
+        return 0.1 + 0.9 * done / warm
+    if settings.decay == "constant":
+        return 1.0
+    return 0.5 + 0.5 * math.cos(math.pi * (done - warm) / max(1, total - warm))
