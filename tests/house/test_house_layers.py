@@ -7,11 +7,12 @@ import pytest
 from source_tree import Imported, Module, imports, modules
 
 LEVELS = {
-    **dict.fromkeys(["errors", "progress"], 0),
+    **dict.fromkeys(["errors", "lazy", "progress"], 0),
     **dict.fromkeys(["autoencoder", "flows", "metrics", "mixtures", "nn", "prior", "quantize"], 1),
     **dict.fromkeys(["backbones", "datasets", "features", "images"], 2),
     "detectors": 3,
-    **dict.fromkeys(["calibration", "evaluation", "scoring", "sensitivity", "training"], 4),
+    **dict.fromkeys(["calibration", "evaluation", "results", "scoring"], 4),
+    **dict.fromkeys(["sensitivity", "training"], 4),
     **dict.fromkeys(["bundle", "recipes", "suites"], 5),
     **dict.fromkeys(["api", "export", "report", "server", "testing"], 6),
     **dict.fromkeys(["", "cli"], 7),  # "": the package's own __init__, its public face
@@ -25,10 +26,12 @@ NEIGHBOURS = {
     ("features", "datasets"): "a row of the feature table is a sample",
     ("features", "images"): "features are computed from prepared pictures",
     ("flows", "nn"): "a coupling's subnet is built from plain layers",
-    ("scoring", "calibration"): "a result carries its decision",
+    ("results", "calibration"): "a result carries its decision",
+    ("scoring", "calibration"): "a scorer holds what decides",
+    ("scoring", "results"): "a scorer gives results",
     ("suites", "bundle"): "a run's key is made of the digests of files, as a bundle's are",
     ("suites", "recipes"): "a variant is a recipe",
-    ("sensitivity", "scoring"): "planted pictures are scored",
+    ("sensitivity", "results"): "planted pictures are scored",
     ("mixtures", "flows"): "a conditional Gaussian is the affine flow that standardises it",
 }
 

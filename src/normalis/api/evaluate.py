@@ -11,7 +11,7 @@ from jaxtyping import Bool
 from normalis.api.judges import Judges
 from normalis.api.load import BundleInfo, describe, load
 from normalis.bundle.load import picture_uses
-from normalis.bundle.manifest import file_digest
+from normalis.bundle.sealed import file_digest
 from normalis.datasets.layouts import open_dataset
 from normalis.datasets.sample import GOOD, Sample, printable
 from normalis.errors import BundleError, DatasetError, ImageError
@@ -19,8 +19,9 @@ from normalis.evaluation.machine import machine
 from normalis.evaluation.result import Drawn, Judged, ModelCard, Result, Seen, Stage
 from normalis.images.decode import read_mask
 from normalis.progress import Observer, Silent, Stopwatch
-from normalis.scoring import Result as Answer
-from normalis.scoring import Scorer, Skipped
+from normalis.results import Result as Answer
+from normalis.results import Skipped
+from normalis.scoring import Scorer
 
 __all__ = ["Draw", "evaluate"]
 

@@ -11,14 +11,16 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from normalis.backbones.build import restore_pyramid
-from normalis.bundle.manifest import MANIFEST, Manifest, file_digest, read_manifest
+from normalis.bundle.manifest import BUNDLE, MANIFEST, Manifest, read_manifest
 from normalis.bundle.save import BACKBONE, DATA, DETECTOR
+from normalis.bundle.sealed import check_digests
 from normalis.calibration import Calibration
 from normalis.detectors.build import build_detector
 from normalis.detectors.contract import AbstractDetector, PictureShapes
 from normalis.errors import BundleError, SettingsError, WeightsError
 from normalis.recipes import Recipe, recipe_of
-from normalis.scoring import MapRange, Scorer
+from normalis.results import MapRange
+from normalis.scoring import Scorer
 
 __all__ = ["bundle_recipe", "check_files", "load_bundle", "picture_uses"]
 
@@ -84,19 +86,7 @@ def check_files(folder: Path, manifest: Manifest) -> None:
     Raises:
         BundleError: A file is missing, was changed, or lies elsewhere.
     """
-    for name, digest in manifest.files.items():
-        if Path(name).name != name:
-            raise BundleError(
-                f"{folder / MANIFEST}: names the file '{name}', which lies outside the model."
-            )
-        path = folder / name
-        if not path.is_file():
-            raise BundleError(f"{path}: is missing; restore the model from a copy.")
-        if file_digest(path) != digest:
-            raise BundleError(
-                f"{path}: was changed or damaged after it was written (its sha256 differs from the "
-                "manifest's); restore the model from a copy, or fit it anew."
-            )
+    check_digests(folder, manifest.files, kind=BUNDLE)
     for name in (BACKBONE, DETECTOR, DATA):
         if name not in manifest.files:
             raise BundleError(

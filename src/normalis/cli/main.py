@@ -13,6 +13,7 @@ from normalis.cli.cache import cache
 from normalis.cli.data import data
 from normalis.cli.demo import demo
 from normalis.cli.evaluate import evaluate
+from normalis.cli.export import export
 from normalis.cli.fit import fit
 from normalis.cli.info import info
 from normalis.cli.report import report
@@ -70,7 +71,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (fit, score, evaluate, report, benchmark, sensitivity, info, cache, demo):
+for _command in (fit, score, evaluate, report, benchmark, sensitivity, info, export, cache, demo):
     app.command()(_command)
 app.add_typer(data, name="data")
 

@@ -69,6 +69,7 @@ class ContextRows(nn.Module):
     def __init__(self, codes: Codes, kernel: int) -> None:
         super().__init__()
         h, w = codes.grid
+        self.codes = codes
         self.kernel = kernel
         self.outside = len(codes.patterns)
         self.shapes_of_border = [_inside(side, kernel).unique(dim=0) for side in (h, w)]
@@ -98,9 +99,10 @@ class ContextRows(nn.Module):
 
     @torch.no_grad()
     def table(
-        self, codes: Codes, weight: Float[Tensor, "o k s s"], bias: Float[Tensor, " o"]
+        self, weight: Float[Tensor, "o k s s"], bias: Float[Tensor, " o"]
     ) -> Float[Tensor, "r o"]:
         """The table of a convolution over the context alone; its bias lies with the places."""
+        codes = self.codes
         d, p = codes.patterns.shape[1], codes.prototypes.shape[1]
         kernel = weight.detach().double()
         patterns = torch.einsum("nd,odst->stno", codes.patterns.double(), kernel[:, :d])
@@ -124,16 +126,15 @@ class FoldedConv(nn.Module):
     Args:
         conv: The dense convolution over the channels of `x` and then of the context.
         rows: Which rows of the table make up the context.
-        codes: What the context can be.
     """
 
     table: Tensor
 
-    def __init__(self, conv: nn.Conv2d, rows: ContextRows, codes: Codes) -> None:
+    def __init__(self, conv: nn.Conv2d, rows: ContextRows) -> None:
         super().__init__()
-        weight, bias = conv.weight.detach(), _bias(conv)
+        weight, bias, codes = conv.weight.detach(), _bias(conv), rows.codes
         own = weight.shape[1] - codes.patterns.shape[1] - codes.prototypes.shape[1]
-        self.register_buffer("table", rows.table(codes, weight[:, own:], bias))
+        self.register_buffer("table", rows.table(weight[:, own:], bias))
         self.own = channels_last_conv(weight[:, :own], torch.zeros_like(bias), grid=codes.grid)
 
     def forward(
@@ -150,13 +151,12 @@ class FoldedCoupling(nn.Module):
     Args:
         coupling: The dense form, over the network of `normalis.nn.layers.conv_subnet`.
         rows: Which rows of the table make up the context.
-        codes: What the context can be.
     """
 
     gain: Tensor
     offset: Tensor
 
-    def __init__(self, coupling: AffineCoupling, rows: ContextRows, codes: Codes) -> None:
+    def __init__(self, coupling: AffineCoupling, rows: ContextRows) -> None:
         super().__init__()
         first, norm, _, last = coupling.subnet.children()
         assert isinstance(first, nn.Conv2d)
@@ -164,10 +164,10 @@ class FoldedCoupling(nn.Module):
         assert isinstance(last, nn.Conv2d)
         self.split = [coupling.passive, coupling.active]
         self.alpha = coupling.alpha
-        self.first = FoldedConv(first, rows, codes)
+        self.first = FoldedConv(first, rows)
         self.norm = norm
         self.last = channels_last_conv(
-            SUBNET_SCALE * last.weight.detach(), SUBNET_SCALE * _bias(last), grid=codes.grid
+            SUBNET_SCALE * last.weight.detach(), SUBNET_SCALE * _bias(last), grid=rows.codes.grid
         )
         self.permutation = coupling.permutation
         self.register_buffer("gain", coupling.gain().detach().flatten())
@@ -199,7 +199,7 @@ class FoldedFlow(nn.Module):
         first = next(couplings[0].subnet.children())
         assert isinstance(first, nn.Conv2d)
         self.rows = ContextRows(codes, first.kernel_size[0])
-        self.couplings = nn.ModuleList(FoldedCoupling(c, self.rows, codes) for c in couplings)
+        self.couplings = nn.ModuleList(FoldedCoupling(c, self.rows) for c in couplings)
 
     def forward(
         self, x: Float[Tensor, "b c h w"], context: CodedContext
@@ -229,7 +229,7 @@ class FoldedFusionSubnet(nn.Module):
         assert isinstance(last, nn.Conv2d)
         self.subnet = subnet
         self.rows = ContextRows(codes, first.kernel_size[0])
-        self.first = FoldedConv(first, self.rows, codes)
+        self.first = FoldedConv(first, self.rows)
         self.norm = norm
         self.last = channels_last_conv(last.weight.detach(), _bias(last), grid=codes.grid)
 

@@ -12,7 +12,7 @@ from typing import Literal, TextIO, final
 
 from normalis.images.write import write_raw_map
 from normalis.report.overlay import overlay, write_image
-from normalis.scoring import MapRange, Result, Skipped
+from normalis.results import MapRange, Result, Skipped
 
 __all__ = ["FOLDERS", "Answer", "AnswerWriter"]
 

@@ -13,7 +13,8 @@ from normalis.detectors.vqflow.condition import (
     PositionConditioner,
     VQConditioner,
 )
-from normalis.detectors.vqflow.detector import ScoreForm, VQFlow
+from normalis.detectors.vqflow.detector import VQFlow
+from normalis.detectors.vqflow.maps import ScoreForm
 from normalis.detectors.vqflow.pattern import PatternBranch
 from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.errors import SettingsError

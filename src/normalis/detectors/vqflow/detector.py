@@ -23,7 +23,7 @@ from normalis.detectors.contract import (
 from normalis.detectors.levels import LevelScale, upsample
 from normalis.detectors.vqflow.compiled import fold
 from normalis.detectors.vqflow.condition import AbstractConditioner, Condition, VQConditioner
-from normalis.detectors.vqflow.maps import paper_scores
+from normalis.detectors.vqflow.maps import ScoreForm, paper_scores
 from normalis.flows.folded import FoldedFusion
 from normalis.flows.fusion import FusionCoupling
 from normalis.mixtures.concept_gaussian import ConceptGaussian
@@ -31,7 +31,7 @@ from normalis.mixtures.located_gaussian import LocatedGaussian, LocatedMoments
 from normalis.nn.blur import gaussian_blur, local_mean
 from normalis.quantize.memory import ConceptMemory
 
-__all__ = ["Latents", "ScoreForm", "VQFlow"]
+__all__ = ["Latents", "VQFlow"]
 
 PAPER_TOP_SHARE = 0.03  # of the published image score (METHODS §1.7)
 MEMORY_ROWS = 200_000  # features of all pictures together from which a level's memory is made
@@ -53,27 +53,6 @@ class Latents:
     log_dets: list[Tensor]
     whitened: list[Tensor]
     condition: Condition
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoreForm:
-    """How likelihoods become a map and an image score.
-
-    Attributes:
-        size: Rows and columns of the prepared picture, which the map has too.
-        absolute: The standardised absolute likelihood; otherwise the published maps.
-        log_det: Count the log-determinant in the absolute form.
-        neighbourhood: Side of the square whose mean feature the memories are asked for, positions.
-        smoothing: Standard deviation of the blur of the absolute map, pixels.
-        top_share: Share of the map that the image score averages.
-    """
-
-    size: tuple[int, int]
-    absolute: bool
-    log_det: bool
-    neighbourhood: int
-    smoothing: float
-    top_share: float
 
 
 class VQFlow(AbstractDetector):

@@ -1,0 +1,53 @@
+"""The graph that is exported: from the prepared picture to map, score, p-value and concept."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from normalis.backbones.pyramid import AbstractPyramid
+from normalis.calibration import Calibration
+from normalis.detectors.contract import AbstractDetector
+from normalis.features.store import as_stored
+
+__all__ = ["ScoreGraph"]
+
+
+class ScoreGraph(nn.Module):
+    """A whole model as one function of tensors.
+
+    Args:
+        pyramid: The backbone.
+        detector: The fitted detector, in its fastest form.
+        calibration: Gives the p-values.
+        concepts: How many concepts the detector may name.
+    """
+
+    held_out: Tensor
+    counts: Tensor
+
+    def __init__(
+        self,
+        pyramid: AbstractPyramid,
+        detector: AbstractDetector,
+        *,
+        calibration: Calibration,
+        concepts: int,
+    ) -> None:
+        super().__init__()
+        self.pyramid = pyramid
+        self.detector = detector
+        groups = [calibration.compared_with(concept) for concept in range(concepts)]
+        held_out = torch.full((concepts, max(map(len, groups))), -torch.inf)
+        for row, scores in zip(held_out, groups, strict=True):
+            row[: len(scores)] = torch.tensor(scores)
+        self.register_buffer("held_out", held_out)
+        self.register_buffer("counts", torch.tensor([len(scores) for scores in groups]))
+
+    def forward(
+        self, pixels: Float[Tensor, "b 3 h w"]
+    ) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"], Float[Tensor, " b"], Int[Tensor, " b"]]:
+        """Map, score, p-value and concept of prepared pictures, RGB in [0, 1]."""
+        scores = self.detector.score(as_stored(self.pyramid(pixels)))
+        as_high = (self.held_out[scores.concept] >= scores.image[:, None]).sum(1)
+        p_value = (1 + as_high) / (1 + self.counts[scores.concept])
+        return scores.maps, scores.image, p_value, scores.concept
