@@ -25,6 +25,7 @@ from normalis.errors import NormalisError
 __all__ = ["app", "main"]
 
 _DEBUG = "--debug"
+_TRAINING = ("torch", "timm", "safetensors", "huggingface_hub")
 _HINTS: Mapping[str, str] = {
     "fit": "; run again with --resume",
     "benchmark": "; run again: finished runs are kept",
@@ -58,6 +59,15 @@ class _Program(TyperGroup):
             if ctx.params["debug"]:
                 raise
             tell(f"error: {_sentence(error)}", err=True)
+            raise typer.Exit(2) from error
+        except ModuleNotFoundError as error:
+            if ctx.params["debug"] or error.name not in _TRAINING:
+                raise
+            tell(
+                f"error: This needs {error.name}, which is not installed: "
+                "pip install 'normalis[train]'.",
+                err=True,
+            )
             raise typer.Exit(2) from error
         except KeyboardInterrupt as error:
             typer.echo(f"interrupted{_HINTS.get(ctx.invoked_subcommand, '')}", err=True)

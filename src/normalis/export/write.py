@@ -33,7 +33,7 @@ def export_model(
     model: Path,
     out: Path,
     *,
-    format: Format = "onnx",
+    format: Format = "onnx",  # noqa: A002
     overwrite: bool = False,
 ) -> ExportInfo:
     """Write a model as one graph with its metadata: prepared picture in, answers out.
