@@ -13,7 +13,11 @@ from hypothesis import strategies as st
 
 from normalis.detectors.build import build_detector
 from normalis.detectors.contract import Batch, PictureShapes
+from normalis.detectors.hgad.build import build_hgad
+from normalis.detectors.hgad.level import MixtureLevel
+from normalis.detectors.hgad.settings import HGADSettings
 from normalis.detectors.vqflow.build import build_vqflow
+from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.errors import SettingsError
 from normalis.recipes import (
     PRESETS,
@@ -27,7 +31,11 @@ from normalis.recipes import (
 from small_world import FOUR_MAPS, TWO_MAPS, made_maps
 
 CONVNEXT = PictureShapes((384, 384), ((128, 48, 48), (256, 24, 24), (512, 12, 12), (1024, 12, 12)))
-SMALL = {"hidden": 8, "prototype": 8, "patterns": 16, "position_width": 8, "concepts": 4}
+SMALL = {
+    "vqflow": {"hidden": 8, "prototype": 8, "patterns": 16, "position_width": 8, "concepts": 4},
+    "hgad": {"levels": [], "hidden": 8, "descriptor": 8, "position_width": 8, "blocks": 2},
+}
+EFFICIENTNET = PictureShapes((1024, 1024), ((200, 64, 64), (200, 32, 32), (200, 16, 16)))
 
 
 def message(base: Recipe, overrides: dict[str, Any]) -> str:
@@ -51,8 +59,9 @@ def test_a_preset_names_itself_and_survives_json(name: str) -> None:
 @pytest.mark.parametrize("shapes", [FOUR_MAPS, TWO_MAPS], ids=["four maps", "two maps"])
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_builds_trains_and_scores(name: str, shapes: PictureShapes) -> None:
-    recipe = recipe_from(preset(name), {"vqflow": SMALL})
-    if len(recipe.method.blocks) > 1 and shapes is TWO_MAPS:
+    recipe = preset(name)
+    recipe = recipe_from(recipe, {recipe.method_name: SMALL[recipe.method_name]})
+    if recipe.method_name == "vqflow" and shapes is TWO_MAPS:
         recipe = recipe_from(recipe, {"vqflow": {"blocks": [1, 1]}})
     detector = build_detector(recipe.method, shapes, concepts=3, seed=0)
     maps = made_maps(12, shapes)
@@ -69,6 +78,7 @@ def test_every_preset_builds_trains_and_scores(name: str, shapes: PictureShapes)
 def test_the_paper_preset_is_the_published_model() -> None:
     """About 309 M parameters at full width, over ConvNeXtV2-B at 384 pixels (METHODS §1.4)."""
     recipe = preset("vqflow-paper")
+    assert isinstance(recipe.method, VQFlowSettings)
     with torch.device("meta"):
         detector = build_vqflow(recipe.method, CONVNEXT, concepts=32, seed=0)
     count = sum(p.numel() for p in detector.parameters())
@@ -79,9 +89,25 @@ def test_the_paper_preset_is_the_published_model() -> None:
     assert (recipe.preparation.height, recipe.preparation.width) == (384, 384)
 
 
+def test_the_paper_preset_of_hgad_is_the_published_model() -> None:
+    """4.8 M parameters a level beside its centres, and three sizes of one stage (METHODS §2.1)."""
+    recipe = preset("hgad-paper")
+    assert isinstance(recipe.method, HGADSettings)
+    detector = build_hgad(recipe.method, EFFICIENTNET, concepts=15, seed=0)
+    for level in detector.flows:
+        assert isinstance(level, MixtureLevel)
+        count = sum(p.numel() for p in level.flow.parameters())
+        assert count == pytest.approx(4.8e6, rel=0.02)
+        assert level.mixture.deltas.shape == (15, 9, 200)
+    assert not detector.whitening
+    assert not detector.memories
+    assert not recipe.method.single_picture
+
+
 def test_the_flow_preset_is_the_default_without_concepts_and_codes() -> None:
     flow, default = preset("flow"), preset("vqflow")
     assert replace(flow, preset="vqflow", method=default.method) == default
+    assert isinstance(flow.method, VQFlowSettings)
     assert flow.method.condition == "none"
 
 

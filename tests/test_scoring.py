@@ -58,7 +58,13 @@ class Blocks(AbstractPyramid):
 class Brightness(AbstractDetector):
     """Bright is anomalous; red pictures are concept 1."""
 
-    def initialise(self, batches: Callable[[], Iterator[list[Tensor]]], *, seed: int) -> None:
+    def initialise(
+        self,
+        batches: Callable[[], Iterator[list[Tensor]]],
+        *,
+        seed: int,
+        label: Int[Tensor, " n"] | None = None,
+    ) -> None:
         """Nothing to set."""
 
     def parameter_groups(self) -> tuple[ParameterGroup, ...]:

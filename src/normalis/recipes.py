@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from normalis.backbones.settings import BackboneSettings
 from normalis.calibration import CalibrationSettings
 from normalis.detectors.build import METHODS, Method
+from normalis.detectors.hgad.settings import HGADSettings
 from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.errors import SettingsError
 from normalis.images.prepare import Preparation
@@ -102,10 +103,47 @@ def _paper() -> Recipe:
             least_steps=0,
             optimizer="adam",
             learning_rate=1e-4,
+            weight_decay=0.0,
             warmup=1 / 6,
             decay="constant",
             clip=2.0,
             patience=60,
+        ),
+    )
+
+
+def _hgad_paper() -> Recipe:
+    """HGAD as published (METHODS §2); its rate falls to zero, there to a thousandth."""
+    return Recipe(
+        preset="hgad-paper",
+        backbone=BackboneSettings(
+            name="tf_efficientnet_b6.aa_in1k", maps=(3,), scales=(1.0, 0.5, 0.25)
+        ),
+        preparation=Preparation(height=1024, width=1024, fit="crop"),
+        method=HGADSettings(
+            levels=(0, 1, 2),
+            blocks=12,
+            hidden=0,
+            subnet_norm=False,
+            position_width=256,
+            labels="categories",
+            places=0,
+            whitening="none",
+            memory=0,
+            neighbourhood=1,
+            single_picture=False,
+            top_share=0.0,
+        ),
+        training=TrainingSettings(
+            epochs=200,
+            least_steps=0,
+            batch_size=8,
+            optimizer="adam",
+            betas=(0.95, 0.99),
+            learning_rate=2e-4,
+            warmup=0.08,
+            clip=1e6,
+            patience=200,
         ),
     )
 
@@ -116,10 +154,21 @@ def _flow() -> Recipe:
     return Recipe(preset="flow", method=plain)
 
 
+def _hgad() -> Recipe:
+    """HGAD in its corrected form (METHODS §2)."""
+    return Recipe(
+        preset="hgad",
+        method=HGADSettings(),
+        training=TrainingSettings(epochs=3, least_steps=300, patience=20),
+    )
+
+
 PRESETS: Mapping[str, Callable[[], Recipe]] = {
     "vqflow": Recipe,
     "vqflow-paper": _paper,
     "flow": _flow,
+    "hgad": _hgad,
+    "hgad-paper": _hgad_paper,
 }
 
 

@@ -75,6 +75,8 @@ class Result:
         concept: Index of the concept that the picture shows.
         peak: The highest point of the map.
         box: Around the marked region that holds the peak; None where nothing is marked.
+        concept_name: Its category, where the model learned categories.
+        concept_probability: In [0, 1], how sure the concept is; None where the method is silent.
         paper: The published scores, where they were asked for.
     """
 
@@ -86,6 +88,8 @@ class Result:
     concept: int
     peak: Peak
     box: Box | None
+    concept_name: str | None = None
+    concept_probability: float | None = None
     paper: PaperAnswer | None = None
 
 
@@ -120,12 +124,14 @@ class Measured:
         maps: float32 `b h w`, on the grid of the prepared picture.
         image: float32 `b`, the image scores.
         concept: int64 `b`.
+        probability: float32 `b`, how sure the concept is; None where the method is silent.
         paper: The published scores, where they were asked for.
     """
 
     maps: Float32[np.ndarray, "b h w"]
     image: Float32[np.ndarray, " b"]
     concept: Int64[np.ndarray, " b"]
+    probability: Float32[np.ndarray, " b"] | None = None
     paper: MeasuredPaper | None = None
 
 
@@ -146,6 +152,7 @@ class AbstractScorer(ABC):
         preparation: How pictures come to the model's size.
         calibration: Turns scores into p-values and decisions.
         map_range: What the map's values mean.
+        concept_names: What each concept is called; () where concepts have numbers alone.
         batch_size: Pictures scored together; it bounds the memory and changes no answer.
 
     Attributes:
@@ -158,11 +165,13 @@ class AbstractScorer(ABC):
         *,
         calibration: Calibration,
         map_range: MapRange,
+        concept_names: tuple[str, ...] = (),
         batch_size: int = 8,
     ) -> None:
         self.preparation = preparation
         self.calibration = calibration
         self.map_range = map_range
+        self.concept_names = concept_names
         self.batch_size = batch_size
         self.watch = Stopwatch()
 
@@ -242,6 +251,7 @@ class AbstractScorer(ABC):
     def _answer(self, item: _Read, measured: Measured, *, index: int, far: float | None) -> Result:
         """One picture's result."""
         values = item.frame.to_original(measured.maps[index])
+        sure = measured.probability
         score, concept = float(measured.image[index]), int(measured.concept[index])
         return Result(
             path=item.path,
@@ -252,6 +262,8 @@ class AbstractScorer(ABC):
             concept=concept,
             peak=peak(values),
             box=hot_box(values, self.map_range.high),
+            concept_name=self.concept_names[concept] if self.concept_names else None,
+            concept_probability=None if sure is None else float(sure[index]),
             paper=measured.paper and _paper_answer(item, measured.paper, index),
         )
 

@@ -27,6 +27,7 @@ class Scorer(AbstractScorer):
         detector: The fitted detector, in evaluation mode.
         calibration: Turns scores into p-values and decisions.
         map_range: What the map's values mean.
+        concept_names: What each concept is called; () where concepts have numbers alone.
         batch_size: Pictures scored together; it bounds the memory and changes no answer.
     """
 
@@ -38,10 +39,15 @@ class Scorer(AbstractScorer):
         detector: AbstractDetector,
         calibration: Calibration,
         map_range: MapRange,
+        concept_names: tuple[str, ...] = (),
         batch_size: int = 8,
     ) -> None:
         super().__init__(
-            preparation, calibration=calibration, map_range=map_range, batch_size=batch_size
+            preparation,
+            calibration=calibration,
+            map_range=map_range,
+            concept_names=concept_names,
+            batch_size=batch_size,
         )
         self.pyramid = pyramid
         self.detector = detector
@@ -56,6 +62,7 @@ class Scorer(AbstractScorer):
             maps=_numpy(scores.maps),
             image=_numpy(scores.image),
             concept=scores.concept.cpu().numpy(),
+            probability=None if scores.probability is None else _numpy(scores.probability),
             paper=_measured_paper(self.detector.paper_scores(maps)) if paper else None,
         )
 

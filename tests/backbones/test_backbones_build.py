@@ -1,5 +1,6 @@
 """Pyramids by name: the laws all of them keep, timm as the reference, and what is refused."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ PYRAMIDS: list[tuple[str, dict[str, Any], tuple[int, int]]] = [
     ("test_coatnet", {}, (160, 160)),
     ("test_vit", {"groups": ((1, 2), (3, 5))}, (64, 96)),
     ("test_vit3", {"groups": ((2, 2),)}, (64, 64)),
+    ("test_efficientnet", {"maps": (3,), "scales": (1.0, 0.5)}, (128, 128)),
 ]
 
 
@@ -66,6 +68,21 @@ def test_a_picture_gives_the_same_maps_alone_and_in_any_batch(
         torch.testing.assert_close(level, flipped.flip(0), rtol=0, atol=tolerance)
 
 
+def test_an_image_pyramid_is_the_network_at_every_size(weights_of: WeightsOf) -> None:
+    """As HGAD has it (METHODS 2.1): the same stage of the picture at several sizes."""
+    name = "test_efficientnet"
+    settings = BackboneSettings(name=name, weights=weights_of(name), maps=(2,))
+    pixels = pixels_of(128, 96)
+    half = torch.nn.functional.interpolate(pixels, (64, 48), mode="bilinear")
+    expected = [build_pyramid(settings)(size)[0] for size in (pixels, half)]
+    scaled = build_pyramid(dataclasses.replace(settings, scales=(1.0, 0.5)))
+    for level, one in zip(scaled(pixels), expected, strict=True):
+        torch.testing.assert_close(level, one)
+    assert scaled.fingerprint != build_pyramid(settings).fingerprint
+    with pytest.raises(SettingsError, match="too small"):
+        scaled(pixels_of(32, 32))
+
+
 def test_it_is_frozen_whatever_its_owner_does(
     case: tuple[BackboneSettings, tuple[int, int]],
 ) -> None:
@@ -90,6 +107,7 @@ def test_saved_tensors_alone_restore_it(case: tuple[BackboneSettings, tuple[int,
         maps=settings.maps,
         groups=settings.groups,
         pool=settings.pool,
+        scales=settings.scales,
     )
     restored = restore_pyramid(away, pyramid_state(pyramid))
     assert restored.fingerprint == pyramid.fingerprint

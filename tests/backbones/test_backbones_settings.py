@@ -20,6 +20,8 @@ from normalis.errors import SettingsError
         ({"groups": ()}, "at least one pair"),
         ({"groups": ((0, 3),)}, "counted from 1"),
         ({"groups": ((6, 3),)}, r"groups are \[\[6, 3\]\]"),
+        ({"scales": ()}, "at least one"),
+        ({"scales": (1.0, 2.0)}, r"scales are \[1.0, 2.0\]"),
     ],
 )
 def test_impossible_settings_are_refused(values: dict[str, Any], words: str) -> None:

@@ -43,6 +43,15 @@ def reseal(model: Path, **changes: Any) -> None:
     (model / MANIFEST).write_text(manifest.to_text())
 
 
+def forge(model: Path, name: str, value: Any) -> None:
+    """The same with a value that the manifest itself would not take."""
+    tree = json.loads((model / MANIFEST).read_text())
+    tree[name] = value
+    del tree["seal"]
+    seal = hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
+    (model / MANIFEST).write_text(json.dumps({**tree, "seal": seal}))
+
+
 # --- damage ---
 
 
@@ -161,12 +170,16 @@ def test_a_setting_of_another_version_is_refused_by_name(model: Path) -> None:
 
 
 def test_a_manifest_of_wrong_types_is_refused(model: Path) -> None:
-    tree = json.loads((model / MANIFEST).read_text())
-    del tree["seal"]
-    tree["concepts"] = "three"
-    seal = hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
-    (model / MANIFEST).write_text(json.dumps({**tree, "seal": seal}))
+    forge(model, "concepts", "three")
     assert "concepts: " in refusal(model)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("size", [0, 0]), ("maps", []), ("maps", [[8, 0, 4]]), ("concepts", 0)]
+)
+def test_a_manifest_of_impossible_sizes_is_refused(model: Path, name: str, value: Any) -> None:
+    forge(model, name, value)
+    assert "is below 1" in refusal(model)
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"train": 3}', '{"train": ["a", 3]}'])

@@ -123,6 +123,12 @@ def test_a_thumbnail_outside_the_folder_is_refused(folder: Path, name: str, whic
     assert "missing or lies outside the result" in refusal(folder)
 
 
+@pytest.mark.parametrize("name", ["score", "paper_score", "threshold"])
+def test_a_score_that_no_statistics_can_hold_is_refused(folder: Path, name: str) -> None:
+    change(folder, lambda tree: tree["pictures"][0].update({name: -1.7e308}))
+    assert "has a score beyond 1e+100" in refusal(folder)
+
+
 @pytest.mark.parametrize("which", ["picture", "heat", "shown"])
 def test_half_a_thumbnail_is_refused(folder: Path, which: str) -> None:
     change(folder, lambda tree: tree["pictures"][0].update({which: None}))

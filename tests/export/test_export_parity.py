@@ -43,13 +43,13 @@ def test_the_graph_takes_any_batch_and_gives_the_p_value(
 ) -> None:
     scorer = load_export(exported("vqflow", target), threads=1)
     pixels = np.random.default_rng(0).random((5, 3, 64, 64), np.float32)
-    maps, scores, p_values, concepts = scorer.runtime.run(pixels)
-    assert maps.shape == (5, 64, 64)
+    said = scorer.runtime.run(pixels)
+    assert said.map.shape == (5, 64, 64)
     for i in range(5):
         alone = scorer.runtime.run(pixels[i : i + 1])
-        assert np.abs(alone[0][0] - maps[i]).max() < 1e-3 * np.abs(maps[i]).max()
-        expected = scorer.calibration.p_value(float(scores[i]), int(concepts[i]))
-        assert float(p_values[i]) == pytest.approx(expected, rel=1e-6)
+        assert np.abs(alone.map[0] - said.map[i]).max() < 1e-3 * np.abs(said.map[i]).max()
+        expected = scorer.calibration.p_value(float(said.score[i]), int(said.concept[i]))
+        assert float(said.p_value[i]) == pytest.approx(expected, rel=1e-6)
 
 
 def test_what_the_graph_does_not_hold_is_refused(exported: Exported) -> None:

@@ -38,6 +38,8 @@ def make_result(
         concept=3,
         peak=peak(values),
         box=hot_box(values, RANGE.high),
+        concept_name="bolt",
+        concept_probability=0.75,
     )
 
 

@@ -15,7 +15,8 @@ from normalis.report.answers import AnswerWriter
 from normalis.results import Skipped
 
 COLUMNS = [
-    *("path", "score", "p_value", "decision", "far_promised", "threshold", "concept", "group"),
+    *("path", "score", "p_value", "decision", "far_promised", "threshold", "concept"),
+    *("concept_name", "concept_probability", "group"),
     *("peak_row", "peak_col", "peak_value", "box_x0", "box_y0", "box_x1", "box_y1"),
     *("overlay", "raw_map", "reason"),
 ]
@@ -50,6 +51,8 @@ def test_a_row_says_everything(tmp_path: Path) -> None:
         "far_promised": 0.1,
         "threshold": 2.0,
         "concept": 3,
+        "concept_name": "bolt",
+        "concept_probability": 0.75,
         "group": "global",
         "peak_row": 8,
         "peak_col": 10,

@@ -279,3 +279,6 @@ def test_odd_names_do_not_break_the_page(tmp_path: Path, reported: list[Path]) -
     assert "&lt;script&gt;" in page
     assert "a%7Cb%20%23%3F%25" in page
     assert "\n| a\\|b | honest |" in benchmark_markdown(made("a|b"))
+    text = benchmark_markdown(made("<script>", "[tiles](x)"))
+    assert "<script>" not in text.replace("\\<", "").replace("\\>", "")
+    assert "[tiles](x)" not in text

@@ -50,6 +50,7 @@ class FitSummary:
         path: The model's folder.
         pictures: How many pictures served for what.
         skipped: Pictures that could not be read, each with the reason.
+        concept_names: The categories that were learned; empty where concepts are found or learned.
         concept_pictures: Training pictures of each concept; empty where concepts are learned.
         records: The training log.
         promise: What the calibration can and cannot promise, a sentence.
@@ -59,6 +60,7 @@ class FitSummary:
     path: Path
     pictures: PictureCounts
     skipped: tuple[tuple[str, str], ...]
+    concept_names: tuple[str, ...]
     concept_pictures: tuple[int, ...]
     records: tuple[EpochRecord, ...]
     promise: str
@@ -138,7 +140,8 @@ def _fit(
     else:
         own = averages[list(split.train)]
         concepts = concept_count(own, pyramid.channels, recipe=recipe)
-    detector = _detector(pyramid, table, split, recipe=recipe, concepts=concepts)
+    start = _Start(split.train, concepts, classes and classes.labels)
+    detector = _detector(pyramid, table, start, recipe=recipe)
     records = train(
         detector,
         TrainingData(
@@ -170,23 +173,32 @@ def _fit(
     )
 
 
+@dataclass(frozen=True)
+class _Start:
+    """What a detector starts from: rows of the table, how many concepts, and classes, if any."""
+
+    rows: tuple[int, ...]
+    concepts: int
+    labels: tuple[int, ...] | None
+
+
 def _detector(
-    pyramid: AbstractPyramid,
-    table: FeatureTable,
-    split: Split,
-    *,
-    recipe: Recipe,
-    concepts: int,
+    pyramid: AbstractPyramid, table: FeatureTable, start: _Start, *, recipe: Recipe
 ) -> AbstractDetector:
     """A detector that starts from the training pictures."""
     size = (recipe.preparation.height, recipe.preparation.width)
     shapes = PictureShapes(size, table.store.shapes)
     seed = recipe.training.seed
-    detector = build_detector(recipe.method, shapes, concepts=concepts, seed=seed)
+    detector = build_detector(recipe.method, shapes, concepts=start.concepts, seed=seed)
     detector = detector.to(pyramid.device).train()
-    order = torch.randperm(len(split.train), generator=torch.Generator().manual_seed(seed))
-    rows = [split.train[i] for i in order.tolist()]
-    detector.initialise(lambda: reader(table, rows, device=pyramid.device), seed=seed)
+    order = torch.randperm(len(start.rows), generator=torch.Generator().manual_seed(seed))
+    rows = [start.rows[i] for i in order.tolist()]
+    labels = start.labels
+    detector.initialise(
+        lambda: reader(table, rows, device=pyramid.device),
+        seed=seed,
+        label=torch.tensor([labels[row] for row in rows]).to(pyramid.device) if labels else None,
+    )
     return detector
 
 
@@ -258,6 +270,7 @@ def _summary(fitted: _Fitted, path: Path, seconds: float) -> FitSummary:
         path=path,
         pictures=_counts(fitted),
         skipped=tuple((sample.name, reason) for sample, reason in fitted.table.skipped),
+        concept_names=fitted.concept_names,
         concept_pictures=fitted.concept_pictures,
         records=fitted.records,
         promise=fitted.calibration.promise(),

@@ -35,7 +35,7 @@ def build_pyramid(settings: BackboneSettings) -> AbstractPyramid:
     network, anatomy, levels = _bare(settings)
     state = _published(settings, network, anatomy)
     load_weights(network, anatomy, state=state, indices=_indices(levels))
-    return TimmPyramid(network, anatomy, levels=levels, pool=settings.pool)
+    return TimmPyramid(network, anatomy, levels=levels, pool=settings.pool, scales=settings.scales)
 
 
 def pyramid_state(pyramid: AbstractPyramid) -> dict[str, Tensor]:
@@ -62,7 +62,7 @@ def restore_pyramid(settings: BackboneSettings, state: Mapping[str, Tensor]) -> 
     known = network.state_dict()
     strange = [f"{key} is not known" for key in state if key not in known]
     fill(network, state, name=anatomy.name, strange=strange)
-    return TimmPyramid(network, anatomy, levels=levels, pool=settings.pool)
+    return TimmPyramid(network, anatomy, levels=levels, pool=settings.pool, scales=settings.scales)
 
 
 def _bare(settings: BackboneSettings) -> tuple[nn.Module, Anatomy, tuple[tuple[int, ...], ...]]:

@@ -24,6 +24,9 @@ class BackboneSettings:
             included) whose mean is one map.
         pool: average pooling 3x3, stride 2, padding 1 on all maps but the last (METHODS 1.1);
             convolutional networks only.
+        scales: shares of the picture's size, each in (0, 1], at which the network is run; the maps
+            of the first scale come first. One scale is a plain pyramid of features, several are an
+            image pyramid (METHODS 2.1).
         download: allow the weights to be fetched from the hub where the cache lacks them.
 
     Raises:
@@ -35,6 +38,7 @@ class BackboneSettings:
     maps: tuple[int, ...] = ()
     groups: tuple[tuple[int, int], ...] = ((3, 6), (7, 12))
     pool: bool = False
+    scales: tuple[float, ...] = (1.0,)
     download: bool = False
 
     def __post_init__(self) -> None:
@@ -55,4 +59,9 @@ class BackboneSettings:
             raise SettingsError(
                 f"The backbone's groups are {[list(group) for group in self.groups]}; give at "
                 "least one pair of first and last block, counted from 1, such as [3, 6]."
+            )
+        if not self.scales or any(not 0 < scale <= 1 for scale in self.scales):
+            raise SettingsError(
+                f"The backbone's scales are {list(self.scales)}; give at least one, each more than "
+                "0 and at most 1, such as [1.0, 0.5]."
             )

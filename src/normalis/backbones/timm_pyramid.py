@@ -29,6 +29,7 @@ class TimmPyramid(AbstractPyramid):
         levels: for each map, the stages or blocks (from 0) that are averaged.
         pool: average pooling 3x3, stride 2, padding 1 on all maps but the last (METHODS 1.1); a
             plain transformer's maps are of one stride already, and stay as they are.
+        scales: shares of the picture's size at which it is described, in turn.
     """
 
     def __init__(
@@ -38,22 +39,27 @@ class TimmPyramid(AbstractPyramid):
         *,
         levels: tuple[tuple[int, ...], ...],
         pool: bool,
+        scales: tuple[float, ...] = (1.0,),
     ) -> None:
         super().__init__()
         pool = pool and not anatomy.is_plain_transformer
         self.network = network.float().requires_grad_(requires_grad=False)
         self.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.name = anatomy.name
-        self.channels = tuple(anatomy.channels[level[-1]] for level in levels)
+        self.channels = tuple(anatomy.channels[level[-1]] for level in levels) * len(scales)
         strides = [anatomy.strides[level[-1]] for level in levels]
         pooled = [stride * 2 if pool else stride for stride in strides[:-1]]
-        self.strides = (*pooled, strides[-1])
+        own = (*pooled, strides[-1])
+        self.strides = tuple(round(stride / scale) for scale in scales for stride in own)
+        self.scales = scales
         self.anatomy = anatomy
         self.levels = levels
         self.pool = pool
         for key, values in (("mean", anatomy.mean), ("std", anatomy.std)):
             self.register_buffer(key, torch.tensor(values).view(3, 1, 1), persistent=False)
         described = (anatomy.name.split(".")[0], anatomy.mean, anatomy.std, levels, pool)
+        # A single scale is left out: it is what stores of older versions hold.
+        described = (*described, scales) if scales != (1.0,) else described
         self.fingerprint = _fingerprint(repr(described), network.state_dict())
         self.eval()
 
@@ -64,6 +70,15 @@ class TimmPyramid(AbstractPyramid):
 
     def extract(self, pixels: Float[Tensor, "b 3 height width"]) -> list[Float[Tensor, "b _ _ _"]]:
         """Compute the maps; ``forward`` calls this after checking the size."""
+        return [level for scale in self.scales for level in self._at(_shrunk(pixels, scale))]
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raise SettingsError, naming the nearest allowed size, if pictures cannot be this big."""
+        for scale in self.scales:
+            self._check_size(*_sides((height, width), scale))
+
+    def _at(self, pixels: Float[Tensor, "b 3 height width"]) -> list[Float[Tensor, "b _ _ _"]]:
+        """The maps at one scale."""
         scaled = (pixels - cast("Tensor", self.mean)) / cast("Tensor", self.std)
         indices = sorted({index for level in self.levels for index in level})
         run = cast("Any", self.network).forward_intermediates
@@ -78,8 +93,7 @@ class TimmPyramid(AbstractPyramid):
         averaged = [_mean([by_index[index] for index in level]) for level in self.levels]
         return self._pooled(averaged)
 
-    def check_size(self, height: int, width: int) -> None:
-        """Raise SettingsError, naming the nearest allowed size, if pictures cannot be this big."""
+    def _check_size(self, height: int, width: int) -> None:
         fixed = self.anatomy.fixed_size
         if fixed is not None and (height, width) != fixed:
             raise SettingsError(
@@ -110,6 +124,19 @@ class TimmPyramid(AbstractPyramid):
             return maps
         pooled = [nn.functional.avg_pool2d(level, 3, stride=2, padding=1) for level in maps[:-1]]
         return [*pooled, maps[-1]]
+
+
+def _sides(sides: tuple[int, int], scale: float) -> tuple[int, int]:
+    """Height and width at a share of the size."""
+    return round(scale * sides[0]), round(scale * sides[1])
+
+
+def _shrunk(pixels: Float[Tensor, "b 3 height width"], scale: float) -> Tensor:
+    """The picture at a share of its size, bilinear (METHODS 2.1)."""
+    if scale == 1:
+        return pixels
+    size = _sides((pixels.shape[2], pixels.shape[3]), scale)
+    return nn.functional.interpolate(pixels, size, mode="bilinear", align_corners=False)
 
 
 def _mean(maps: list[Tensor]) -> Tensor:

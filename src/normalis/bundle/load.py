@@ -57,6 +57,7 @@ def load_bundle(folder: Path, *, device: torch.device, compiled: bool = True) ->
         detector=_ready(detector, device).compile() if compiled else _ready(detector, device),
         calibration=Calibration.from_json(manifest.calibration),
         map_range=MapRange(*manifest.map_range),
+        concept_names=manifest.concept_names,
     )
 
 

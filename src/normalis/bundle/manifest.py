@@ -70,6 +70,12 @@ class Manifest:
     files: dict[str, str]
     concept_names: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse what no fit gives, and no network can be built for."""
+        sides = (*self.size, *(side for shape in self.maps for side in shape), self.concepts)
+        if not self.maps or min(sides) < 1:
+            raise ValueError("a size, a map or the number of concepts is below 1")
+
     def to_text(self) -> str:
         """JSON with the schema's number, and a seal over all the rest."""
         return sealed_text(BUNDLE, asdict(self))

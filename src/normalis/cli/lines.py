@@ -19,7 +19,9 @@ def fit_lines(summary: FitSummary) -> list[str]:
     """What a fit did, and what to do next."""
     used = summary.pictures
     concepts = summary.concept_pictures
-    found = f"concepts found: {len(concepts)}, with {_joined(concepts)} training pictures"
+    how = "categories learned" if summary.concept_names else "concepts found"
+    shown = _concepts(summary.concept_names, concepts)
+    found = f"{how}: {len(concepts)}, with {shown} training pictures"
     return [
         f"learned from {counted(used.train, 'picture')}; held out {used.validation} to watch the "
         f"training and {used.calibration} to calibrate; skipped {used.skipped}",
@@ -36,7 +38,7 @@ def info_lines(info: BundleInfo) -> list[str]:
     manifest = info.manifest
     used = manifest.pictures
     height, width = manifest.size
-    counts = f"pictures: {_joined(manifest.concept_pictures)}"
+    counts = f"pictures: {_concepts(manifest.concept_names, manifest.concept_pictures)}"
     return [
         f"model:        {info.path} ({amount(info.size)})",
         f"made by:      normalis {manifest.version}, format {info.schema}",
@@ -84,6 +86,13 @@ def store_lines(cache: Path, stores: Sequence[StoreInfo]) -> list[str]:
     total = amount(sum(store.bytes for store in stores))
     head = ("key", "backbone", "preparation", "pictures", "size")
     return [f"{cache}: {total}", *_columns([head, *rows])]
+
+
+def _concepts(names: Sequence[str], pictures: Sequence[int]) -> str:
+    """The pictures of each concept, with its name where it has one."""
+    if not names:
+        return _joined(pictures)
+    return _joined([f"{name} {count}" for name, count in zip(names, pictures, strict=True)])
 
 
 def _joined(things: Sequence[object]) -> str:

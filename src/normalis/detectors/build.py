@@ -3,15 +3,20 @@
 from collections.abc import Mapping
 
 from normalis.detectors.contract import AbstractDetector, PictureShapes
+from normalis.detectors.hgad.build import build_hgad
+from normalis.detectors.hgad.settings import HGADSettings
 from normalis.detectors.vqflow.build import build_vqflow
 from normalis.detectors.vqflow.settings import VQFlowSettings
 
 __all__ = ["METHODS", "Method", "build_detector"]
 
-Method = VQFlowSettings
+Method = VQFlowSettings | HGADSettings
 
 # Under its name here stand a method's settings in a recipe.
-METHODS: Mapping[str, type[Method]] = {"vqflow": VQFlowSettings}
+METHODS: Mapping[str, type[Method]] = {
+    "vqflow": VQFlowSettings,
+    "hgad": HGADSettings,
+}
 
 
 def build_detector(
@@ -28,4 +33,6 @@ def build_detector(
     Raises:
         SettingsError: Settings that do not fit the pyramid.
     """
+    if isinstance(settings, HGADSettings):
+        return build_hgad(settings, shapes, concepts=concepts, seed=seed)
     return build_vqflow(settings, shapes, concepts=concepts, seed=seed)

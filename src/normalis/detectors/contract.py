@@ -147,11 +147,13 @@ class Scores:
         maps: `b h w`, float32, on the grid of the prepared picture.
         image: `b`, float32, one number for each picture.
         concept: `b`, the index of the concept that the picture shows; 0 where there is only one.
+        probability: `b`, in [0, 1], how sure that is; None where the method does not say.
     """
 
     maps: Float[Tensor, "b h w"]
     image: Float[Tensor, " b"]
     concept: Int[Tensor, " b"]
+    probability: Float[Tensor, " b"] | None = None
 
 
 @dataclass(frozen=True)
@@ -184,8 +186,21 @@ class AbstractDetector(nn.Module, ABC):
     """
 
     @abstractmethod
-    def initialise(self, batches: Callable[[], Iterator[list[Tensor]]], *, seed: int) -> None:
-        """Set what starts from data; `batches` starts a pass over the training pictures."""
+    def initialise(
+        self,
+        batches: Callable[[], Iterator[list[Tensor]]],
+        *,
+        seed: int,
+        label: Int[Tensor, " n"] | None = None,
+    ) -> None:
+        """Set what starts from data.
+
+        Args:
+            batches: Starts a pass over the training pictures' maps.
+            seed: Of every random choice.
+            label: The class of each picture in the order of a pass; None unless the settings ask
+                for classes.
+        """
 
     @abstractmethod
     def parameter_groups(self) -> tuple[ParameterGroup, ...]:

@@ -5,7 +5,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-__all__ = ["LevelScale", "upsample"]
+from normalis.errors import SettingsError
+
+__all__ = ["LevelScale", "chosen_levels", "upsample"]
 
 # A concept with fewer held-out pictures is standardised as all pictures are.
 PICTURES_FOR_OWN_SCALE = 8
@@ -54,6 +56,18 @@ class LevelScale(nn.Module):
         variance = second.double().mean(0) - mean.square()
         self.location[rows] = mean.float()
         self.spread[rows] = variance.clamp_min(1e-12).sqrt().float()
+
+
+def chosen_levels(levels: tuple[int, ...], maps: int, *, setting: str) -> tuple[int, ...]:
+    """The maps that get a flow: those that a setting names, or all but the last of three or more.
+
+    Raises:
+        SettingsError: A map that the backbone does not give.
+    """
+    levels = levels or tuple(range(maps - 1 if maps > 2 else maps))
+    if min(levels) < 0 or max(levels) >= maps:
+        raise SettingsError(f"{setting} is {levels}, but the backbone gives maps 0 to {maps - 1}")
+    return levels
 
 
 def upsample(maps: Float[Tensor, "b h w"], size: tuple[int, int]) -> Float[Tensor, "b i j"]:

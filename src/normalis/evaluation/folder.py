@@ -140,7 +140,7 @@ def _tree(path: Path) -> dict[str, Any]:
 
 
 def _finite(text: str) -> float:
-    """A number of the file; JSON knows no others, but Python's reader does."""
+    """A number of the file; JSON knows no infinite ones, but Python's reader does."""
     value = float(text)
     if not math.isfinite(value):
         raise ValueError(f"{text:.20} is not a finite number")

@@ -4,6 +4,7 @@ The folder holds `result.json` and, where pictures were drawn, `pictures/`. Noth
 outside of it.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,8 @@ __all__ = [
     "Stage",
     "Trace",
 ]
+
+LARGEST = 1e100  # no score comes near it, and its square is still a number
 
 SCHEMA = 1
 """Rises when a reader of the file would have to change."""
@@ -119,6 +122,9 @@ class Judged:
     shown: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
+        largest = max(abs(self.score), abs(self.paper_score or 0.0), abs(self.threshold))
+        if LARGEST < largest < math.inf:
+            raise ValueError(f"{self.name} has a score beyond {LARGEST:g}")
         drawn = (self.picture is not None, self.heat is not None, self.shown is not None)
         if drawn[0] != drawn[1] or drawn[0] > drawn[2]:
             raise ValueError(f"{self.name} has not all of picture, heat and shown, or none.")

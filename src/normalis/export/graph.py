@@ -1,7 +1,7 @@
 """The graph that is exported: from the prepared picture to map, score, p-value and concept."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from normalis.backbones.pyramid import AbstractPyramid
@@ -43,11 +43,13 @@ class ScoreGraph(nn.Module):
         self.register_buffer("held_out", held_out)
         self.register_buffer("counts", torch.tensor([len(scores) for scores in groups]))
 
-    def forward(
-        self, pixels: Float[Tensor, "b 3 h w"]
-    ) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"], Float[Tensor, " b"], Int[Tensor, " b"]]:
-        """Map, score, p-value and concept of prepared pictures, RGB in [0, 1]."""
+    def forward(self, pixels: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
+        """Map, score, p-value and concept of prepared pictures, RGB in [0, 1].
+
+        Where the method says how sure the concept is, that comes last.
+        """
         scores = self.detector.score(as_stored(self.pyramid(pixels)))
         as_high = (self.held_out[scores.concept] >= scores.image[:, None]).sum(1)
         p_value = (1 + as_high) / (1 + self.counts[scores.concept])
-        return scores.maps, scores.image, p_value, scores.concept
+        sure = () if scores.probability is None else (scores.probability,)
+        return scores.maps, scores.image, p_value, scores.concept, *sure

@@ -32,7 +32,8 @@ class ExportInfo:
 
     The graph's input is `pixels`, `b 3 h w` float32 RGB in [0, 1], prepared as `preparation` says;
     `b` is free. Its outputs are `map`, `b h w` float32 (higher is more anomalous); `score`, `b`
-    float32; `p_value`, `b` float32, against the calibration here; `concept`, `b` int64.
+    float32; `p_value`, `b` float32, against the calibration here; `concept`, `b` int64; and, for
+    methods that say how sure the concept is, `concept_probability`, `b` float32.
 
     Attributes:
         version: Of normalis, when it was exported.

@@ -2,20 +2,22 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 
 from normalis.errors import BundleError, ExportError
 from normalis.export.info import GRAPHS, Format
 
-__all__ = ["INPUT", "OUTPUTS", "AbstractRuntime", "open_runtime", "require"]
+__all__ = ["INPUT", "OUTPUTS", "AbstractRuntime", "Outputs", "open_runtime", "require"]
 
 INPUT = "pixels"
-OUTPUTS = ("map", "score", "p_value", "concept")
+OUTPUTS = ("map", "score", "p_value", "concept", "concept_probability")
+"""What a graph gives, in this order; the last only where the method says how sure a concept is."""
 
 # What to install for a library.
 _EXTRAS: Mapping[str, str] = {
@@ -27,12 +29,31 @@ _EXTRAS: Mapping[str, str] = {
 }
 
 
+@dataclass(frozen=True)
+class Outputs:
+    """What a graph says of a batch of prepared pictures.
+
+    Attributes:
+        map: `b h w`, higher is more anomalous.
+        score: `b`.
+        p_value: `b`.
+        concept: `b`.
+        concept_probability: `b`, or None where the method is silent.
+    """
+
+    map: Float32[np.ndarray, "b h w"]
+    score: Float32[np.ndarray, " b"]
+    p_value: Float32[np.ndarray, " b"]
+    concept: Int64[np.ndarray, " b"]
+    concept_probability: Float32[np.ndarray, " b"] | None = None
+
+
 class AbstractRuntime(ABC):
     """A graph, ready to run."""
 
     @abstractmethod
-    def run(self, pixels: Float32[np.ndarray, "b 3 h w"]) -> list[np.ndarray]:
-        """The outputs for a batch of prepared pictures, in the order of `OUTPUTS`."""
+    def run(self, pixels: Float32[np.ndarray, "b 3 h w"]) -> Outputs:
+        """The outputs for a batch of prepared pictures."""
 
 
 @final
@@ -52,9 +73,9 @@ class OnnxRuntime(AbstractRuntime):
             str(path), options, providers=["CPUExecutionProvider"]
         )
 
-    def run(self, pixels: Float32[np.ndarray, "b 3 h w"]) -> list[np.ndarray]:
+    def run(self, pixels: Float32[np.ndarray, "b 3 h w"]) -> Outputs:
         """The outputs for a batch."""
-        return self._session.run(list(OUTPUTS), {INPUT: pixels})
+        return Outputs(*self._session.run(None, {INPUT: pixels}))
 
 
 @final
@@ -74,10 +95,10 @@ class OpenVino(AbstractRuntime):
             settings["INFERENCE_NUM_THREADS"] = threads
         self._graph = library.Core().compile_model(str(path), "CPU", settings)
 
-    def run(self, pixels: Float32[np.ndarray, "b 3 h w"]) -> list[np.ndarray]:
+    def run(self, pixels: Float32[np.ndarray, "b 3 h w"]) -> Outputs:
         """The outputs for a batch."""
-        answer = self._graph({INPUT: pixels})
-        return [np.array(answer[name]) for name in OUTPUTS]
+        # The next run would overwrite them in place.
+        return Outputs(*map(np.array, self._graph({INPUT: pixels}).values()))
 
 
 @final
@@ -96,10 +117,11 @@ class TorchProgram(AbstractRuntime):
         self._torch = library
         self._program = library.export.load(str(path)).module()
 
-    def run(self, pixels: Float32[np.ndarray, "b 3 h w"]) -> list[np.ndarray]:
+    def run(self, pixels: Float32[np.ndarray, "b 3 h w"]) -> Outputs:
         """The outputs for a batch."""
         with self._torch.inference_mode():
-            return [out.numpy() for out in self._program(self._torch.from_numpy(pixels))]
+            outputs = self._program(self._torch.from_numpy(pixels))
+        return Outputs(*(out.numpy() for out in outputs))
 
 
 def open_runtime(folder: Path, format: Format, *, threads: int | None) -> AbstractRuntime:  # noqa: A002

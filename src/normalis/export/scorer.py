@@ -26,6 +26,7 @@ class ExportedScorer(AbstractScorer):
         preparation: How pictures come to the graph's size.
         calibration: Turns scores into p-values and decisions.
         map_range: What the map's values mean.
+        concept_names: What each concept is called; () where concepts have numbers alone.
     """
 
     def __init__(
@@ -35,8 +36,14 @@ class ExportedScorer(AbstractScorer):
         *,
         calibration: Calibration,
         map_range: MapRange,
+        concept_names: tuple[str, ...] = (),
     ) -> None:
-        super().__init__(preparation, calibration=calibration, map_range=map_range)
+        super().__init__(
+            preparation,
+            calibration=calibration,
+            map_range=map_range,
+            concept_names=concept_names,
+        )
         self.runtime = runtime
 
     def measure(self, pixels: Float32[np.ndarray, "b 3 h w"], *, paper: bool = False) -> Measured:
@@ -54,8 +61,13 @@ class ExportedScorer(AbstractScorer):
             )
         if paper:
             raise ExportError("An exported model has no published scores; use the model itself.")
-        maps, image, _, concept = self.runtime.run(np.ascontiguousarray(pixels))
-        return Measured(maps=maps, image=image, concept=concept)
+        said = self.runtime.run(np.ascontiguousarray(pixels))
+        return Measured(
+            maps=said.map,
+            image=said.score,
+            concept=said.concept,
+            probability=said.concept_probability,
+        )
 
 
 def load_export(path: Path, *, threads: int | None = None) -> ExportedScorer:
@@ -75,4 +87,5 @@ def load_export(path: Path, *, threads: int | None = None) -> ExportedScorer:
         TypeAdapter(Preparation).validate_python(info.preparation),
         calibration=Calibration.from_json(info.calibration),
         map_range=MapRange(*info.map_range),
+        concept_names=info.concept_names,
     )

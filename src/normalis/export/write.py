@@ -141,7 +141,7 @@ def _write_onnx(program: ExportedProgram, metadata: str, path: Path) -> None:
             dynamo=True,
             opset_version=_OPSET,
             input_names=[INPUT],
-            output_names=list(OUTPUTS),
+            output_names=list(OUTPUTS[: len(program.graph_signature.user_outputs)]),
             verbose=False,
         )
     converted.model.metadata_props[METADATA] = metadata

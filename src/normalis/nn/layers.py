@@ -101,7 +101,9 @@ def _sum_over_processes(x: Tensor) -> Tensor:
     return _SumOverProcesses.apply(x)
 
 
-def conv_subnet(inputs: int, outputs: int, *, hidden: int, kernel: int = 3) -> nn.Sequential:
+def conv_subnet(
+    inputs: int, outputs: int, *, hidden: int, kernel: int = 3, norm: bool = True
+) -> nn.Sequential:
     """The network inside a coupling: convolution, channel norm, ReLU, convolution.
 
     The last convolution starts at zero, so that a coupling starts as its affine part alone.
@@ -111,12 +113,14 @@ def conv_subnet(inputs: int, outputs: int, *, hidden: int, kernel: int = 3) -> n
         outputs: Channels out, shift and scale together.
         hidden: Channels between the convolutions.
         kernel: Side of both convolutions; 3 in VQ-Flow (METHODS §1.4), 1 treats pixels as vectors.
+        norm: Normalise the hidden channels; HGAD does not (METHODS §2.1).
     """
     last = nn.Conv2d(hidden, outputs, kernel, padding=kernel // 2)
     for parameter in last.parameters():
         nn.init.zeros_(parameter)
     first = nn.Conv2d(inputs, hidden, kernel, padding=kernel // 2)
-    return nn.Sequential(first, ChannelNorm(hidden), nn.ReLU(), last)
+    between = [ChannelNorm(hidden)] if norm else []
+    return nn.Sequential(first, *between, nn.ReLU(), last)
 
 
 def pointwise_mlp(*widths: int) -> nn.Sequential:

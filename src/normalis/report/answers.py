@@ -37,6 +37,8 @@ class Answer:
         far_promised: The false-alarm rate that holds for this decision.
         threshold: The score above which a picture is called a defect.
         concept: Index of the concept that the picture shows.
+        concept_name: Its category, where the model learned categories.
+        concept_probability: In [0, 1], how sure the concept is, where the method says so.
         group: The held-out pictures that it was compared with.
         peak_row: Row of the map's highest point.
         peak_col: Its column.
@@ -57,6 +59,8 @@ class Answer:
     far_promised: float | None = None
     threshold: float | None = None
     concept: int | None = None
+    concept_name: str | None = None
+    concept_probability: float | None = None
     group: str | None = None
     peak_row: int | None = None
     peak_col: int | None = None
@@ -185,6 +189,8 @@ def _answer(result: Result, overlay_name: str | None, raw_name: str | None) -> A
         far_promised=result.decision.far_promised,
         threshold=result.decision.threshold,
         concept=result.concept,
+        concept_name=result.concept_name,
+        concept_probability=result.concept_probability,
         group=result.decision.group,
         peak_row=result.peak.row,
         peak_col=result.peak.col,

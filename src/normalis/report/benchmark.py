@@ -12,7 +12,7 @@ from normalis.images.write import write_text
 from normalis.report.benchmark_tables import Section, run_table, sections
 from normalis.report.pages import render_page
 from normalis.report.site import write_report
-from normalis.report.tables import as_markdown
+from normalis.report.tables import as_markdown, markdown_text
 from normalis.suites.outcome import SCHEMA, Benchmark, NotRun, Outcome
 from normalis.suites.published import CAUTION, published_tables
 from normalis.suites.suite import Run
@@ -63,12 +63,13 @@ def write_benchmark(benchmark: Benchmark, out: Path) -> Path:
 def benchmark_markdown(benchmark: Benchmark) -> str:
     """All tables, the machine, and what was not run."""
     suite = benchmark.suite
+    not_run = [markdown_text(_not_run(one)) for one in benchmark.not_run]
     parts = [f"# Benchmark `{suite.name}`", suite.question]
     parts += [f"Machine: {machine}." for machine in _machines(benchmark)]
     for section in _sections(benchmark):
-        parts += [f"## {section.heading}", as_markdown(section.table)]
-    if benchmark.not_run:
-        parts += ["## Not run", "\n".join(f"- {_not_run(one)}" for one in benchmark.not_run)]
+        parts += [f"## {markdown_text(section.heading)}", as_markdown(section.table)]
+    if not_run:
+        parts += ["## Not run", "\n".join(f"- {line}" for line in not_run)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -1,11 +1,12 @@
 """The figures of an evaluation as a table: the honest score beside the published one."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from normalis.evaluation.figures import Evaluation, Figures, percent
 
-__all__ = ["Table", "as_markdown", "as_text", "figure_table"]
+__all__ = ["Table", "as_markdown", "as_text", "figure_table", "markdown_text"]
 
 _COLUMNS = (
     *("class", "score", "pictures", "defects"),
@@ -55,8 +56,13 @@ def as_markdown(table: Table) -> str:
     """For a document."""
     marks = [":--" if i < _NAMES else "--:" for i in range(len(table.columns))]
     lines = [table.columns, marks, *table.rows]
-    body = ["| " + " | ".join(map(_without_bars, line)) + " |" for line in lines]
-    return "\n".join([*body, "", *table.notes])
+    body = ["| " + " | ".join(map(markdown_text, line)) + " |" for line in lines]
+    return "\n".join([*body, "", *map(markdown_text, table.notes)])
+
+
+def markdown_text(text: str) -> str:
+    """Words that mean nothing but themselves in Markdown: no bars, tags or links."""
+    return re.sub(r"([\\|<>\[\]`*])", r"\\\1", text)
 
 
 def _named(evaluation: Evaluation) -> list[tuple[str, Figures]]:
@@ -96,7 +102,3 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
     sides += [str.rjust] * (len(cells) - _NAMES)
     padded = [pad(cell, width) for pad, cell, width in zip(sides, cells, widths, strict=True)]
     return "  ".join(padded).rstrip()
-
-
-def _without_bars(cell: str) -> str:
-    return cell.replace("|", "\\|")

@@ -23,9 +23,8 @@ def optimizer_of(
         }
         for group in learned
     ]
-    if settings.optimizer == "adam":
-        return torch.optim.Adam([{**group, "weight_decay": 0.0} for group in groups])
-    return torch.optim.AdamW(groups)
+    kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
+    return kind(groups, betas=settings.betas)
 
 
 def set_rate(

@@ -16,9 +16,10 @@ class TrainingSettings:
         epochs: Passes over the training pictures.
         least_steps: More passes are made until there are this many steps; few pictures need more.
         batch_size: Pictures in a step, over all processes together.
-        optimizer: `adamw`, or `adam` without weight decay (paper).
+        optimizer: `adamw`, or `adam`, whose weight decay is part of the gradient (paper).
+        betas: Of either, how long it remembers the gradient and its square.
         learning_rate: At its highest.
-        weight_decay: Of `adamw`.
+        weight_decay: How strongly weights are drawn to zero.
         warmup: Share of the steps over which the rate rises from a tenth.
         decay: The rate after that: `cosine` to zero, or `constant` (paper).
         clip: Largest norm of the gradient.
@@ -33,6 +34,7 @@ class TrainingSettings:
     least_steps: int = 150
     batch_size: int = 16
     optimizer: Literal["adamw", "adam"] = "adamw"
+    betas: tuple[float, float] = (0.9, 0.999)
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     warmup: float = 0.1
@@ -51,6 +53,8 @@ class TrainingSettings:
         for name in ("learning_rate", "clip"):
             if not getattr(self, name) > 0:
                 raise SettingsError(f"training.{name} is {getattr(self, name)}; more than 0.")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise SettingsError(f"training.betas is {list(self.betas)}; both lie in [0, 1).")
         for name in ("least_steps", "weight_decay"):
             if not getattr(self, name) >= 0:
                 raise SettingsError(f"training.{name} is {getattr(self, name)}; 0 or more.")

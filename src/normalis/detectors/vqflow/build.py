@@ -6,7 +6,7 @@ import torch
 
 from normalis.detectors.concepts import FixedEncoder
 from normalis.detectors.contract import PictureShapes
-from normalis.detectors.levels import LevelScale
+from normalis.detectors.levels import LevelScale, chosen_levels
 from normalis.detectors.vqflow.concept import ConceptBranch, LearnedEncoder
 from normalis.detectors.vqflow.condition import (
     AbstractConditioner,
@@ -17,13 +17,13 @@ from normalis.detectors.vqflow.detector import VQFlow
 from normalis.detectors.vqflow.maps import ScoreForm
 from normalis.detectors.vqflow.pattern import PatternBranch
 from normalis.detectors.vqflow.settings import VQFlowSettings
+from normalis.detectors.whitened import whitening_steps
 from normalis.errors import SettingsError
 from normalis.flows.coupling import AffineCoupling
 from normalis.flows.fusion import FusionCoupling
 from normalis.flows.linear import HardPermutation, random_permutation
 from normalis.flows.transform import AbstractTransform, Compose
 from normalis.mixtures.concept_gaussian import ConceptGaussian
-from normalis.mixtures.located_gaussian import LocatedGaussian
 from normalis.nn.layers import conv_subnet
 from normalis.quantize.ema import EMAQuantizer
 from normalis.quantize.memory import ConceptMemory
@@ -45,7 +45,7 @@ def build_vqflow(
     Raises:
         SettingsError: A level that the pyramid does not have.
     """
-    levels = _levels(settings, len(shapes.maps))
+    levels = chosen_levels(settings.levels, len(shapes.maps), setting="vqflow.levels")
     grids = [shapes.maps[i] for i in levels]
     channels = tuple(grid[0] for grid in grids)
     generator = torch.Generator().manual_seed(seed)
@@ -57,7 +57,9 @@ def build_vqflow(
         return VQFlow(
             levels=levels,
             conditioner=conditioner,
-            whitening=_whitening(settings, grids, concepts if prototype else 1),
+            whitening=whitening_steps(
+                settings.whitening, grids, concepts=concepts if prototype else 1
+            ),
             memories=[
                 ConceptMemory(concepts if prototype else 1, codes=settings.memory, channels=c)
                 for c in channels * bool(settings.memory)
@@ -84,16 +86,6 @@ def build_vqflow(
             ),
             per_dimension=settings.per_dimension,
         )
-
-
-def _levels(settings: VQFlowSettings, maps: int) -> tuple[int, ...]:
-    """The maps that get a flow."""
-    levels = settings.levels or tuple(range(maps - 1 if maps > 2 else maps))
-    if min(levels) < 0 or max(levels) >= maps:
-        raise SettingsError(
-            f"vqflow.levels is {levels}, but the backbone gives maps 0 to {maps - 1}"
-        )
-    return levels
 
 
 def _blocks(settings: VQFlowSettings, levels: int) -> tuple[int, ...]:
@@ -151,17 +143,6 @@ def _codebook(settings: VQFlowSettings, size: int, dim: int) -> EMAQuantizer:
     if settings.data_codes:
         return EMAQuantizer(size, dim)
     return EMAQuantizer(size, dim, revive_below=0.0, initial_count=0.0)
-
-
-def _whitening(
-    settings: VQFlowSettings, grids: list[tuple[int, int, int]], concepts: int
-) -> list[LocatedGaussian]:
-    """The closed-form first step of each level."""
-    if settings.whitening == "none":
-        return []
-    if settings.whitening == "global":
-        return [LocatedGaussian(1, (c, 1, 1)) for c, _, _ in grids]
-    return [LocatedGaussian(concepts, grid) for grid in grids]
 
 
 def _flow(

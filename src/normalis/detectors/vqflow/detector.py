@@ -24,17 +24,17 @@ from normalis.detectors.levels import LevelScale, upsample
 from normalis.detectors.vqflow.compiled import fold
 from normalis.detectors.vqflow.condition import AbstractConditioner, Condition, VQConditioner
 from normalis.detectors.vqflow.maps import ScoreForm, paper_scores
+from normalis.detectors.whitened import recalled, set_memories, set_whitening, whitened
 from normalis.flows.folded import FoldedFusion
 from normalis.flows.fusion import FusionCoupling
 from normalis.mixtures.concept_gaussian import ConceptGaussian
-from normalis.mixtures.located_gaussian import LocatedGaussian, LocatedMoments
-from normalis.nn.blur import gaussian_blur, local_mean
+from normalis.mixtures.located_gaussian import LocatedGaussian
+from normalis.nn.blur import gaussian_blur
 from normalis.quantize.memory import ConceptMemory
 
 __all__ = ["Latents", "VQFlow"]
 
 PAPER_TOP_SHARE = 0.03  # of the published image score (METHODS §1.7)
-MEMORY_ROWS = 200_000  # features of all pictures together from which a level's memory is made
 SEEDING_BATCHES = 16  # batches from which the pattern codes start
 
 
@@ -146,12 +146,19 @@ class VQFlow(AbstractDetector):
             self.conditioner.update(losses.assignments, generator)
 
     @torch.no_grad()
-    def initialise(self, batches: Callable[[], Iterator[list[Tensor]]], *, seed: int) -> None:
+    def initialise(
+        self,
+        batches: Callable[[], Iterator[list[Tensor]]],
+        *,
+        seed: int,
+        label: Int[Tensor, " n"] | None = None,
+    ) -> None:
         """Set what starts from data: concept codes, whitening, memories, pattern codes.
 
         Args:
             batches: Starts a pass over the training pictures' maps.
             seed: Of k-means.
+            label: Not read; concepts are found or learned.
         """
         generator = torch.Generator().manual_seed(seed)
         vq = self.conditioner if isinstance(self.conditioner, VQConditioner) else None
@@ -159,9 +166,17 @@ class VQFlow(AbstractDetector):
         if vq:
             vq.set_concepts(averages, generator)
         if len(self.whitening):
-            self._set_whitening(batches())
+            told = (([m[i] for i in self.levels], self.concepts(m)) for m in batches())
+            set_whitening(self.whitening, told)
         if len(self.memories):
-            self._set_memories(batches(), len(averages), generator)
+            seen = ((maps, self.concepts(maps)) for maps in batches())
+            set_memories(
+                self.memories,
+                ((self._whitened(maps, concept)[0], concept) for maps, concept in seen),
+                pictures=len(averages),
+                neighbourhood=self.form.neighbourhood,
+                generator=generator,
+            )
         if vq:
             vq.set_patterns(islice(batches(), SEEDING_BATCHES), generator)
 
@@ -229,53 +244,19 @@ class VQFlow(AbstractDetector):
             z.square().mean(1) / 2 - j / z.shape[1] * self.form.log_det
             for z, j in zip(latents.z, latents.log_dets, strict=True)
         ]
-        concept = latents.condition.concept
-        # A form without memories has none to ask.
-        memory = [
-            remember(local_mean(z, self.form.neighbourhood), concept)
-            for remember, z in zip(self.memories, latents.whitened, strict=False)
-        ]
+        memory = recalled(
+            self.memories,
+            latents.whitened,
+            latents.condition.concept,
+            neighbourhood=self.form.neighbourhood,
+        )
         return [*flow, *memory], latents.condition
 
     def _whitened(
         self, maps: list[Tensor], concept: Int[Tensor, " b"]
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Each level's features after the closed-form first step, and its log-determinants."""
-        xs = [maps[i].float() for i in self.levels]
-        if not len(self.whitening):
-            return xs, [x.new_zeros(x.shape[0], *x.shape[2:]) for x in xs]
-        done = [step(x, concept) for step, x in zip(self.whitening, xs, strict=True)]
-        return [z for z, _ in done], [j for _, j in done]
-
-    def _set_memories(
-        self, batches: Iterable[list[Tensor]], pictures: int, generator: torch.Generator
-    ) -> None:
-        """Collect whitened features of random places, and set every level's codes."""
-        rows: list[list[Tensor]] = [[] for _ in self.memories]
-        concepts: list[list[Tensor]] = [[] for _ in self.memories]
-        places = max(8, min(128, MEMORY_ROWS // pictures))
-        for maps in batches:
-            concept = self.concepts(maps)
-            for i, z in enumerate(self._whitened(maps, concept)[0]):
-                flat = local_mean(z, self.form.neighbourhood).flatten(2).mT
-                some = torch.randperm(flat.shape[1], generator=generator)[:places]
-                kept = flat[:, some.to(z.device)]
-                rows[i].append(kept.flatten(0, 1))
-                concepts[i].append(concept.repeat_interleave(kept.shape[1]))
-        for i, memory in enumerate(cast("Iterable[ConceptMemory]", self.memories)):
-            memory.set_from(torch.cat(rows[i]), torch.cat(concepts[i]), generator=generator)
-
-    def _set_whitening(self, batches: Iterable[list[Tensor]]) -> None:
-        """Collect the moments of every concept, and set the first step of every level."""
-        steps = list(cast("Iterable[LocatedGaussian]", self.whitening))
-        sizes = [step.mean.shape for step in steps]
-        moments = [LocatedMoments(k, (c, h, w)) for k, c, h, w in sizes]
-        for maps in batches:
-            concept = self.concepts(maps)
-            for moment, level in zip(moments, self.levels, strict=True):
-                moment.add(maps[level].float(), concept)
-        for step, moment in zip(steps, moments, strict=True):
-            step.set_moments(moment)
+        return whitened(self.whitening, [maps[i] for i in self.levels], concept)
 
 
 def _sums(first: list[Tensor], second: list[Tensor]) -> list[Tensor]:

@@ -1,0 +1,1 @@
+"""HGAD: a hierarchical Gaussian mixture behind a flow of single pixels."""

@@ -1,0 +1,60 @@
+"""Which class a picture shows, by its global descriptor: what serves as label where none is."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from normalis.detectors.concepts import FixedEncoder
+from normalis.quantize.nearest import kmeans
+from normalis.quantize.selection import RESTARTS
+
+__all__ = ["ClassFinder"]
+
+
+class ClassFinder(nn.Module):
+    """One code per class in the space of descriptors.
+
+    Args:
+        encoder: From global averages to descriptors.
+        classes: Number of classes.
+        width: Dimension of the descriptor.
+    """
+
+    codes: Tensor
+
+    def __init__(self, encoder: FixedEncoder, *, classes: int, width: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.register_buffer("codes", torch.zeros(classes, width))
+
+    @torch.no_grad()
+    def set_from(
+        self,
+        averages: Float[Tensor, "n c"],
+        label: Int[Tensor, " n"] | None,
+        *,
+        generator: torch.Generator,
+    ) -> None:
+        """Set descriptor and codes from the training pictures.
+
+        Args:
+            averages: Their global averages.
+            label: Their classes, each with a picture at least; None to find classes as clusters.
+            generator: Source of every random choice.
+        """
+        self.encoder.set_from(averages)
+        y = self.encoder(averages)
+        if label is None:
+            codes = kmeans(y, len(self.codes), generator=generator, restarts=RESTARTS)
+        else:
+            codes = torch.stack([y[label == k].mean(0) for k in range(len(self.codes))])
+        self.codes.copy_(codes)
+
+    def forward(self, averages: Float[Tensor, "b c"], *, most: int) -> Int[Tensor, "b n"]:
+        """The `most` likeliest classes of each picture, the nearest code first."""
+        distances = torch.cdist(self.encoder(averages), self.codes)
+        return distances.topk(min(most, len(self.codes)), dim=1, largest=False).indices
+
+    def nearest(self, averages: Float[Tensor, "b c"]) -> Int[Tensor, " b"]:
+        """The class of each picture by the descriptor alone."""
+        return self(averages, most=1)[:, 0]

@@ -1,0 +1,331 @@
+"""HGAD: one flow for many products, whose latents gather around a centre for each."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields
+from typing import cast
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from normalis.detectors.concepts import global_averages
+from normalis.detectors.contract import (
+    AbstractDetector,
+    Batch,
+    Losses,
+    PaperScores,
+    ParameterGroup,
+    Scores,
+    Term,
+    top_mean,
+)
+from normalis.detectors.hgad.classes import ClassFinder
+from normalis.detectors.hgad.level import Latent, MixtureLevel, draw_places
+from normalis.detectors.hgad.paper import Quantities, product_maps
+from normalis.detectors.levels import LevelScale, upsample
+from normalis.detectors.whitened import recalled, set_memories, set_whitening, whitened
+from normalis.mixtures.hierarchical import HierarchicalTerms
+from normalis.mixtures.located_gaussian import LocatedGaussian
+from normalis.nn.blur import gaussian_blur
+from normalis.quantize.memory import ConceptMemory
+
+__all__ = ["HGAD", "Objective", "ScoreForm"]
+
+CANDIDATES = 4  # classes that are near enough by the descriptor to be asked for their likelihood
+SEED_STEPS = 1_000_000  # steps of a training that get places of their own
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """Weights of the objective's terms (METHODS §2.3).
+
+    Attributes:
+        information: Of the mutual information.
+        entropy: Of the entropy.
+        first_stage: Share of the training without the terms of the classes' own centres.
+        centre_rate: Learning rate of the mixture, in shares of the flow's.
+        places: Positions of each map and picture that a step looks at; 0 for all.
+    """
+
+    information: float
+    entropy: float
+    first_stage: float
+    centre_rate: float
+    places: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreForm:
+    """How likelihoods become a map and an image score.
+
+    Attributes:
+        size: Rows and columns of the prepared picture, which the map has too.
+        neighbourhood: Side of the square whose mean feature the memories are asked for, positions.
+        smoothing: Standard deviation of the blur of the map, pixels.
+        top_share: Share of the map that the image score averages.
+    """
+
+    size: tuple[int, int]
+    neighbourhood: int
+    smoothing: float
+    top_share: float
+
+
+@dataclass(frozen=True)
+class _Guess:
+    """Of each picture the class, and how much speaks for it."""
+
+    concept: Int[Tensor, " b"]
+    probability: Float[Tensor, " b"]
+
+
+class HGAD(AbstractDetector):
+    """One model of good pictures of many products, a mixture of them in the latents.
+
+    A class is a product: a category, or a cluster of the training pictures. Where the first step
+    whitens by class, a picture's class decides how its features are read: the nearest few by the
+    descriptor are tried, and the one for which most places speak is taken.
+
+    Args:
+        levels: Which maps of the pyramid get a flow.
+        finder: Guesses a picture's class by its descriptor.
+        whitening: One closed-form Gaussian per level; empty for none.
+        memories: One memory of whitened features per level; empty for none.
+        flows: One flow and mixture per level.
+        scale: Standardises the levels' energies.
+        objective: Weights of the objective's terms.
+        form: How likelihoods become maps and image scores.
+
+    References:
+        HGAD (METHODS §2).
+    """
+
+    highest: Tensor
+
+    def __init__(
+        self,
+        *,
+        levels: tuple[int, ...],
+        finder: ClassFinder,
+        whitening: list[LocatedGaussian],
+        memories: list[ConceptMemory],
+        flows: list[MixtureLevel],
+        scale: LevelScale,
+        objective: Objective,
+        form: ScoreForm,
+    ) -> None:
+        super().__init__()
+        self.levels = levels
+        self.finder = finder
+        self.whitening = nn.ModuleList(whitening)
+        self.memories = nn.ModuleList(memories)
+        self.flows = nn.ModuleList(flows)
+        self.scale = scale
+        self.objective = objective
+        self.form = form
+        # The highest log-likelihood and negative entropy of each level on held-out pictures.
+        self.register_buffer("highest", torch.zeros(2, len(levels)))
+
+    def parameter_groups(self) -> tuple[ParameterGroup, ...]:
+        """The flows, and their mixtures: faster and without decay (METHODS §2.3)."""
+        flows = [p for level in self._flows() for p in level.flow.parameters()]
+        mixtures = [p for level in self._flows() for p in level.mixture.parameters()]
+        return (
+            ParameterGroup(tuple(flows)),
+            ParameterGroup(tuple(mixtures), rate=self.objective.centre_rate, decay=False),
+        )
+
+    def loss(self, batch: Batch) -> Losses:
+        """The objective of METHODS §2.3, summed over the levels."""
+        label = batch.label
+        if label is None:
+            label = self.finder.nearest(global_averages(batch.maps))
+        # A resumed run sees the places that an uninterrupted one sees.
+        generator = torch.Generator().manual_seed(round(batch.done * SEED_STEPS))
+        places = self.objective.places if self.training else 0
+        zs, log_dets = self._whitened(batch.maps, label)
+        terms = []
+        for level, z, j in zip(self._flows(), self._moved(zs, label), log_dets, strict=True):
+            some = draw_places(len(z), (z.shape[2], z.shape[3]), most=places, generator=generator)
+            terms.append(level.terms(level(z, j, places=some), label))
+        summed = _summed(terms)
+        o = self.objective
+        total = summed.inter - o.information * summed.information + o.entropy * summed.entropy
+        if batch.done >= o.first_stage:
+            total = total + summed.intra + summed.likelihood
+        return Losses(
+            total=total,
+            nll=summed.intra / len(terms),
+            terms=tuple(Term(f.name, getattr(summed, f.name)) for f in fields(summed)),
+        )
+
+    def update_codebooks(self, losses: Losses, generator: torch.Generator) -> None:
+        """Nothing moves without a gradient."""
+
+    @torch.no_grad()
+    def initialise(
+        self,
+        batches: Callable[[], Iterator[list[Tensor]]],
+        *,
+        seed: int,
+        label: Int[Tensor, " n"] | None = None,
+    ) -> None:
+        """Set what starts from data: descriptors of classes, whitening, memories.
+
+        Args:
+            batches: Starts a pass over the training pictures' maps.
+            seed: Of k-means.
+            label: Their classes in the order of a pass; None to find classes.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        averages = torch.cat([global_averages(maps) for maps in batches()])
+        self.finder.set_from(averages, label, generator=generator)
+        if label is None:
+            label = self.finder.nearest(averages)
+        if len(self.whitening):
+            set_whitening(self.whitening, self._told(batches(), label))
+        if len(self.memories):
+            told = self._told(batches(), label)
+            set_memories(
+                self.memories,
+                ((whitened(self.whitening, xs, y)[0], y) for xs, y in told),
+                pictures=len(averages),
+                neighbourhood=self.form.neighbourhood,
+                generator=generator,
+            )
+
+    @torch.no_grad()
+    def set_scale(self, batches: Iterable[list[Tensor]]) -> None:
+        """Standardise the levels by the energies of held-out normal pictures."""
+        first, second, concepts, highest = [], [], [], []
+        for maps in batches:
+            concept = self._guess(maps).concept
+            energies = self._energies(maps, concept)
+            first.append(torch.stack([e.mean((1, 2)) for e in energies], 1))
+            second.append(torch.stack([e.square().mean((1, 2)) for e in energies], 1))
+            concepts.append(concept)
+            highest.append(self._quantities(self._latents(maps, concept)).highest())
+        self.scale.set_from(torch.cat(first), torch.cat(second), concept=torch.cat(concepts))
+        self.highest.copy_(torch.stack(highest).amax(0))
+
+    @torch.no_grad()
+    def concepts(self, maps: list[Tensor]) -> Int[Tensor, " b"]:
+        """The class of each picture, as `score` names it."""
+        return self._guess(maps).concept
+
+    @torch.no_grad()
+    def score(self, maps: list[Tensor]) -> Scores:
+        """Map, image score and class of each picture, a function of that picture alone."""
+        guess = self._guess(maps)
+        energies = self._energies(maps, guess.concept)
+        standard = [
+            upsample(self.scale(energy, level, concept=guess.concept), self.form.size)
+            for level, energy in enumerate(energies)
+        ]
+        total = gaussian_blur(torch.stack(standard).mean(0), self.form.smoothing)
+        image = top_mean(total, self.form.top_share)
+        return Scores(total, image, guess.concept, guess.probability)
+
+    @torch.no_grad()
+    def paper_scores(self, maps: list[Tensor]) -> PaperScores:
+        """The published maps, but against the maxima of held-out pictures, without a label.
+
+        What is published takes the true class and the maxima over its test set (METHODS §2.4),
+        which no picture has alone; see `quantities`.
+        """
+        latents = self._latents(maps, self._guess(maps).concept)
+        product = product_maps(self._quantities(latents), self.form.size, highest=self.highest)
+        return PaperScores(product, product, product.amax((1, 2)))
+
+    @torch.no_grad()
+    def quantities(self, maps: list[Tensor], label: Int[Tensor, " b"]) -> Quantities:
+        """What the published score of pictures of these true classes is made of."""
+        return self._quantities(self._latents(maps, label), label)
+
+    def _quantities(
+        self, latents: list[Latent], label: Int[Tensor, " b"] | None = None
+    ) -> Quantities:
+        pairs = list(zip(self._flows(), latents, strict=True))
+        energies = [
+            level.energy(z) if label is None else level.energy_of_class(z, label)
+            for level, z in pairs
+        ]
+        return Quantities(
+            tuple(-energy for energy in energies),
+            tuple(-level.mixture.entropy(z.z) for level, z in pairs),
+        )
+
+    def _latents(self, maps: list[Tensor], label: Int[Tensor, " b"]) -> list[Latent]:
+        """Latents of every level, the features read as those of these classes."""
+        return self._latents_of(*self._whitened(maps, label), label)
+
+    def _latents_of(
+        self, zs: list[Tensor], log_dets: list[Tensor], label: Int[Tensor, " b"]
+    ) -> list[Latent]:
+        pairs = zip(self._flows(), self._moved(zs, label), log_dets, strict=True)
+        return [level(z, j) for level, z, j in pairs]
+
+    def _energies(self, maps: list[Tensor], concept: Int[Tensor, " b"]) -> list[Tensor]:
+        """Energies at each position, of each level's flow and then memory."""
+        zs, log_dets = self._whitened(maps, concept)
+        latents = self._latents_of(zs, log_dets, concept)
+        flow = [level.energy(z) for level, z in zip(self._flows(), latents, strict=True)]
+        memory = recalled(self.memories, zs, concept, neighbourhood=self.form.neighbourhood)
+        return [*flow, *memory]
+
+    def _guess(self, maps: list[Tensor]) -> _Guess:
+        """Of the classes near by the descriptor the one that most places of the last level say."""
+        near = self.finder(global_averages(maps), most=CANDIDATES)
+        if near.shape[1] == 1:
+            return _Guess(near[:, 0], torch.ones_like(near[:, 0], dtype=torch.float32))
+        level, last = self._flows()[-1], maps[self.levels[-1]]
+        energies = []
+        for label in near.unbind(1):
+            step = self.whitening[-1:]
+            (z,), (j,) = whitened(step, [last], label)
+            z = level.moved(z, label) if self._by_class else z
+            energies.append(level.evidence(level(z, j), label))
+        share = torch.stack(energies, 1).softmax(1).mean((2, 3))
+        best = share.max(1)
+        return _Guess(near.gather(1, best.indices[:, None])[:, 0], best.values)
+
+    def _told(
+        self, batches: Iterable[list[Tensor]], label: Int[Tensor, " n"]
+    ) -> Iterator[tuple[list[Tensor], Int[Tensor, " b"]]]:
+        """The maps of the levels, and the classes that the pictures count as."""
+        start = 0
+        for maps in batches:
+            end = start + len(maps[0])
+            yield [maps[i] for i in self.levels], label[start:end]
+            start = end
+
+    def _whitened(
+        self, maps: list[Tensor], label: Int[Tensor, " b"]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Each level's features after the closed-form first step, and its log-determinants."""
+        return whitened(self.whitening, [maps[i] for i in self.levels], label)
+
+    def _moved(self, zs: list[Tensor], label: Int[Tensor, " b"]) -> list[Tensor]:
+        """What was whitened by class goes to its class's centre; else the flow has to find it."""
+        if not self._by_class:
+            return zs
+        return [level.moved(z, label) for level, z in zip(self._flows(), zs, strict=True)]
+
+    @property
+    def _by_class(self) -> bool:
+        """Whether the first step reads a picture by its class."""
+        steps = list(cast("Iterable[LocatedGaussian]", self.whitening))
+        return bool(steps) and len(steps[0].mean) > 1
+
+    def _flows(self) -> list[MixtureLevel]:
+        return list(cast("Iterable[MixtureLevel]", self.flows))
+
+
+def _summed(terms: list[HierarchicalTerms]) -> HierarchicalTerms:
+    """The terms of all levels together."""
+    return HierarchicalTerms(
+        **{
+            f.name: torch.stack([getattr(term, f.name) for term in terms]).sum()
+            for f in fields(HierarchicalTerms)
+        }
+    )

@@ -1,0 +1,131 @@
+"""The closed-form first step of each level, and the memories of what it leaves."""
+
+from collections.abc import Callable, Iterable
+from typing import Literal, cast
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from normalis.mixtures.located_gaussian import LocatedGaussian, LocatedMoments
+from normalis.nn.blur import local_mean
+from normalis.quantize.memory import ConceptMemory
+
+__all__ = [
+    "MEMORY_ROWS",
+    "recalled",
+    "set_memories",
+    "set_whitening",
+    "whitened",
+    "whitening_steps",
+]
+
+MEMORY_ROWS = 200_000  # features of all pictures together from which a level's memory is made
+
+Concepts = Callable[[list[Tensor]], Int[Tensor, " b"]]
+
+
+def whitening_steps(
+    kind: Literal["none", "global", "concept"],
+    grids: list[tuple[int, int, int]],
+    *,
+    concepts: int,
+) -> list[LocatedGaussian]:
+    """The closed-form first step of each level, not yet set.
+
+    Args:
+        kind: None at all; one Gaussian for all features of a level; or one for each concept, with
+            its mean at each place.
+        grids: `(c, h, w)` of each level.
+        concepts: Their number.
+    """
+    if kind == "none":
+        return []
+    if kind == "global":
+        return [LocatedGaussian(1, (c, 1, 1)) for c, _, _ in grids]
+    return [LocatedGaussian(concepts, grid) for grid in grids]
+
+
+def whitened(
+    steps: nn.ModuleList, xs: list[Tensor], concept: Int[Tensor, " b"]
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Each level's features after its step, and the log-determinants; without steps as they are.
+
+    Args:
+        steps: One `LocatedGaussian` per level, or none at all.
+        xs: `b c h w` of each level.
+        concept: Of each picture.
+    """
+    xs = [x.float() for x in xs]
+    if not len(steps):
+        return xs, [x.new_zeros(x.shape[0], *x.shape[2:]) for x in xs]
+    done = [step(x, concept) for step, x in zip(steps, xs, strict=True)]
+    return [z for z, _ in done], [j for _, j in done]
+
+
+@torch.no_grad()
+def set_whitening(
+    steps: nn.ModuleList, batches: Iterable[tuple[list[Tensor], Int[Tensor, " b"]]]
+) -> None:
+    """Collect the moments of every concept, and set the step of every level.
+
+    Args:
+        steps: One `LocatedGaussian` per level.
+        batches: Each level's maps, and each picture's concept.
+    """
+    levels = list(cast("Iterable[LocatedGaussian]", steps))
+    sizes = [step.mean.shape for step in levels]
+    moments = [LocatedMoments(k, (c, h, w)) for k, c, h, w in sizes]
+    for xs, concept in batches:
+        for moment, x in zip(moments, xs, strict=True):
+            moment.add(x.float(), concept)
+    for step, moment in zip(levels, moments, strict=True):
+        step.set_moments(moment)
+
+
+@torch.no_grad()
+def set_memories(
+    memories: nn.ModuleList,
+    batches: Iterable[tuple[list[Tensor], Int[Tensor, " b"]]],
+    *,
+    pictures: int,
+    neighbourhood: int,
+    generator: torch.Generator,
+) -> None:
+    """Collect whitened features of random places, and set every level's codes.
+
+    Args:
+        memories: One `ConceptMemory` per level.
+        batches: Each level's whitened features, and each picture's concept.
+        pictures: How many come.
+        neighbourhood: Side of the square whose mean feature is remembered, positions.
+        generator: Source of every random choice.
+    """
+    rows: list[list[Tensor]] = [[] for _ in memories]
+    concepts: list[list[Tensor]] = [[] for _ in memories]
+    places = max(8, min(128, MEMORY_ROWS // pictures))
+    for zs, concept in batches:
+        for i, z in enumerate(zs):
+            flat = local_mean(z, neighbourhood).flatten(2).mT
+            some = torch.randperm(flat.shape[1], generator=generator)[:places]
+            kept = flat[:, some.to(z.device)]
+            rows[i].append(kept.flatten(0, 1))
+            concepts[i].append(concept.repeat_interleave(kept.shape[1]))
+    for i, memory in enumerate(cast("Iterable[ConceptMemory]", memories)):
+        memory.set_from(torch.cat(rows[i]), torch.cat(concepts[i]), generator=generator)
+
+
+def recalled(
+    memories: nn.ModuleList,
+    zs: list[Tensor],
+    concept: Int[Tensor, " b"],
+    *,
+    neighbourhood: int,
+) -> list[Tensor]:
+    """How far each level's whitened features lie from what was seen; [] without memories."""
+    if not len(memories):
+        return []
+    return [
+        remember(local_mean(z, neighbourhood), concept)
+        for remember, z in zip(memories, zs, strict=True)
+    ]
