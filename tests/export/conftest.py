@@ -8,7 +8,7 @@ import pytest
 from export_samples import fit_preset
 
 from normalis.export.info import Format
-from normalis.export.write import export_model
+from normalis.export.write import export_model, program_of
 from small_world import write_weights
 
 __all__ = ["exported", "model"]
@@ -27,10 +27,12 @@ def exported(
 ) -> Callable[[str, Format], Path]:
     folder = tmp_path_factory.mktemp("exported")
 
+    program = cache(program_of)  # most of the work, and the same for every format
+
     @cache
     def export(name: str, target: Format) -> Path:
         out = folder / f"{name}-{target}"
-        export_model(model(name), out, format=target)
+        export_model(model(name), out, format=target, program=program(model(name)))
         return out
 
     return export

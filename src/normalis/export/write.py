@@ -20,7 +20,7 @@ from normalis.export.info import EXPORT, FORMATS, GRAPHS, ExportInfo, Format
 from normalis.export.runtimes import INPUT, OUTPUTS, require
 from normalis.images.write import write_text
 
-__all__ = ["METADATA", "export_model"]
+__all__ = ["METADATA", "export_model", "program_of"]
 
 METADATA = "normalis"
 """The key under which the graph itself carries the metadata."""
@@ -35,6 +35,7 @@ def export_model(
     *,
     format: Format = "onnx",  # noqa: A002
     overwrite: bool = False,
+    program: ExportedProgram | None = None,
 ) -> ExportInfo:
     """Write a model as one graph with its metadata: prepared picture in, answers out.
 
@@ -43,6 +44,7 @@ def export_model(
         out: Folder of the exported model to be; its parent must exist.
         format: Which runtime it is for.
         overwrite: Replace an exported model that is already there.
+        program: As `program_of` gives it, where several formats are written of one model.
 
     Returns:
         The metadata.
@@ -57,12 +59,13 @@ def export_model(
     for library in _LIBRARIES[format]:
         require(library)
     info = _info(model, format)
+    program = program or program_of(model)
     whole = out.absolute()
     partial = whole.parent / f".{whole.name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
-        _WRITERS[format](_program(model, info), info.to_text(), partial / GRAPHS[format])
+        _WRITERS[format](program, info.to_text(), partial / GRAPHS[format])
         files = {path.name: file_digest(path) for path in sorted(partial.iterdir())}
         sealed = replace(info, files=files)
         write_text(partial / EXPORT.file, sealed.to_text())
@@ -108,11 +111,17 @@ def _info(model: Path, format: Format) -> ExportInfo:  # noqa: A002
     )
 
 
-def _program(model: Path, info: ExportInfo) -> ExportedProgram:
-    """The model as one graph, for batches of any size."""
+def program_of(model: Path) -> ExportedProgram:
+    """A saved model as one graph, for batches of any size.
+
+    Raises:
+        BundleError: Not a model, of a newer format, or altered.
+        ExportError: Its backbone or its detector cannot be made one.
+    """
     scorer = load_bundle(model, device=torch.device("cpu"))
+    concepts = read_manifest(model).concepts
     graph = ScoreGraph(
-        scorer.pyramid, scorer.detector, calibration=scorer.calibration, concepts=info.concepts
+        scorer.pyramid, scorer.detector, calibration=scorer.calibration, concepts=concepts
     )
     preparation = scorer.preparation
     # Of two pictures: a batch of one would be taken for a law.
@@ -127,7 +136,7 @@ def _program(model: Path, info: ExportInfo) -> ExportedProgram:
     except Exception as error:  # the tracer lets almost any exception escape
         reason = " ".join(str(error).split())[:500]
         raise ExportError(
-            f"{model}: its backbone '{info.backbone}' or detector cannot be made one graph; use "
+            f"{model}: its backbone '{scorer.pyramid.name}' or detector cannot be made one graph; use "
             f"the model itself, or fit one with another backbone. torch says: {reason}"
         ) from error
 
@@ -149,14 +158,14 @@ def _write_onnx(program: ExportedProgram, metadata: str, path: Path) -> None:
 
 
 def _write_openvino(program: ExportedProgram, metadata: str, path: Path) -> None:
-    """OpenVINO's form, made from ONNX; the metadata in its runtime information."""
+    """OpenVINO's form, the metadata in its runtime information."""
     library: Any = require("openvino")
-    onnx = path.with_suffix(".onnx")
-    _write_onnx(program, metadata, onnx)
-    graph = library.Core().read_model(str(onnx))
+    graph = library.convert_model(program)
+    graph.inputs[0].get_tensor().set_names({INPUT})
+    for output, name in zip(graph.outputs, OUTPUTS, strict=False):
+        output.get_tensor().set_names({name})
     graph.set_rt_info(metadata, [METADATA])
     library.save_model(graph, str(path), compress_to_fp16=False)
-    onnx.unlink()
 
 
 def _write_torch(program: ExportedProgram, metadata: str, path: Path) -> None:
@@ -166,7 +175,7 @@ def _write_torch(program: ExportedProgram, metadata: str, path: Path) -> None:
 
 _LIBRARIES: Mapping[Format, tuple[str, ...]] = {
     "onnx": ("onnx", "onnxscript"),
-    "openvino": ("onnx", "onnxscript", "openvino"),
+    "openvino": ("openvino",),
     "torch": (),
 }
 _WRITERS: Mapping[Format, Callable[[ExportedProgram, str, Path], None]] = {
