@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from normalis.flows import folded
 from normalis.flows.coupling import AffineCoupling
 from normalis.flows.folded import CodedContext, Codes, FoldedFlow, FoldedFusion
 from normalis.flows.fusion import FusionCoupling
@@ -61,9 +62,14 @@ def couplings(kernel: int, channels: int = 5) -> list[AffineCoupling]:
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("large", [folded.LARGE_MAP, 1])
 @pytest.mark.parametrize("grid", GRIDS)
 @pytest.mark.parametrize("kernel", [1, 3])
-def test_a_folded_flow_is_the_flow(kernel: int, grid: tuple[int, int]) -> None:
+def test_a_folded_flow_is_the_flow(
+    kernel: int, grid: tuple[int, int], large: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures together, or one by one where their maps are large."""
+    monkeypatch.setattr(folded, "LARGE_MAP", large)
     known, blocks = codes(grid), couplings(kernel)
     coded, spelled = contexts(known)
     x = torch.randn(len(coded.concept), 5, *grid, generator=torch.Generator().manual_seed(4))

@@ -136,8 +136,8 @@ def program_of(model: Path) -> ExportedProgram:
     except Exception as error:  # the tracer lets almost any exception escape
         reason = " ".join(str(error).split())[:500]
         raise ExportError(
-            f"{model}: its backbone '{scorer.pyramid.name}' or detector cannot be made one graph; use "
-            f"the model itself, or fit one with another backbone. torch says: {reason}"
+            f"{model}: its backbone '{scorer.pyramid.name}' or detector cannot be made one graph; "
+            f"use the model itself, or fit one with another backbone. torch says: {reason}"
         ) from error
 
 

@@ -9,6 +9,7 @@ training moves would leave the tables behind.
 """
 
 from dataclasses import dataclass
+from math import prod
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,8 @@ from normalis.nn.position import position_encoding
 from normalis.nn.winograd import channels_last_conv
 
 __all__ = ["CodedContext", "Codes", "FoldedFlow", "FoldedFusion"]
+
+LARGE_MAP = 1 << 20  # values between two convolutions of one picture
 
 
 @dataclass(frozen=True)
@@ -135,14 +138,14 @@ class FoldedConv(nn.Module):
         weight, bias, codes = conv.weight.detach(), _bias(conv), rows.codes
         own = weight.shape[1] - codes.patterns.shape[1] - codes.prototypes.shape[1]
         self.register_buffer("table", rows.table(weight[:, own:], bias))
-        self.own = channels_last_conv(weight[:, :own], torch.zeros_like(bias), grid=codes.grid)
+        self.own = channels_last_conv(weight[:, :own], None, grid=codes.grid)
 
     def forward(
         self, x: Float[Tensor, "b h w c"], rows: Int[Tensor, "r t"]
     ) -> Float[Tensor, "b h w o"]:
         """Convolve."""
         y = self.own(x)
-        return y + _sum_of_rows(self.table, rows).view(y.shape)
+        return y.add_(_sum_of_rows(self.table, rows).view(y.shape))
 
 
 class FoldedCoupling(nn.Module):
@@ -178,7 +181,7 @@ class FoldedCoupling(nn.Module):
     ) -> tuple[Float[Tensor, "b h w c"], Float[Tensor, "b h w"]]:
         """Scale and shift the active half, then every channel, then permute."""
         x1, x2 = x.split(self.split, dim=-1)
-        hidden = F.relu(_normalised(self.norm, self.first(x1, rows)))
+        hidden = _normalised(self.norm, self.first(x1, rows)).relu_()
         a_s, a_t = self.last(hidden).chunk(2, dim=-1)
         s = self.alpha * a_s.tanh()
         y = torch.cat([x1, x2 * s.exp() + a_t], dim=-1) * self.gain + self.offset
@@ -200,11 +203,24 @@ class FoldedFlow(nn.Module):
         assert isinstance(first, nn.Conv2d)
         self.rows = ContextRows(codes, first.kernel_size[0])
         self.couplings = nn.ModuleList(FoldedCoupling(c, self.rows) for c in couplings)
+        # What lies between two convolutions of several pictures would leave the cache.
+        self.one_by_one = prod(codes.grid) * first.out_channels >= LARGE_MAP
 
     def forward(
         self, x: Float[Tensor, "b c h w"], context: CodedContext
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
         """Data to latent: `z` and the log-determinant at each position."""
+        if not self.one_by_one or torch.compiler.is_exporting():
+            return self._flow(x, context)
+        parts = [
+            self._flow(x[i : i + 1], CodedContext(context.codes[i : i + 1], concept))
+            for i, concept in enumerate(context.concept.split(1))
+        ]
+        return torch.cat([z for z, _ in parts]), torch.cat([log_det for _, log_det in parts])
+
+    def _flow(
+        self, x: Float[Tensor, "b c h w"], context: CodedContext
+    ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
         rows = self.rows(context)
         y, total = x.permute(0, 2, 3, 1), x.new_zeros(x.shape[0], *x.shape[2:])
         for coupling in self.couplings:
@@ -236,7 +252,7 @@ class FoldedFusionSubnet(nn.Module):
     def forward(self, halves: list[Tensor], context: CodedContext) -> list[Tensor]:
         """Scale and shift of each level, stacked along the channels."""
         pooled = self.subnet.pooled(halves).permute(0, 2, 3, 1)
-        hidden = F.relu(_normalised(self.norm, self.first(pooled, self.rows(context))))
+        hidden = _normalised(self.norm, self.first(pooled, self.rows(context))).relu_()
         mixed = F.relu(self.last(hidden)).permute(0, 3, 1, 2)
         return self.subnet.spread(mixed, halves)
 

@@ -42,13 +42,13 @@ class PointwiseConv(nn.Module):
 
     Args:
         weight: `o c 1 1`.
-        bias: `o`.
+        bias: `o`, or None.
     """
 
     weight: Tensor
-    bias: Tensor
+    bias: Tensor | None
 
-    def __init__(self, weight: Float[Tensor, "o c 1 1"], bias: Float[Tensor, " o"]) -> None:
+    def __init__(self, weight: Float[Tensor, "o c 1 1"], bias: Float[Tensor, " o"] | None) -> None:
         super().__init__()
         self.register_buffer("weight", weight[:, :, 0, 0].contiguous())
         self.register_buffer("bias", bias)
@@ -68,7 +68,7 @@ class WinogradConv(nn.Module):
 
     Args:
         weight: `o c 3 3`.
-        bias: `o`.
+        bias: `o`, or None.
         tile: $m$, 2 or 4.
 
     References:
@@ -78,10 +78,10 @@ class WinogradConv(nn.Module):
     spread: Tensor
     weight: Tensor
     collect: Tensor
-    bias: Tensor
+    bias: Tensor | None
 
     def __init__(
-        self, weight: Float[Tensor, "o c 3 3"], bias: Float[Tensor, " o"], *, tile: int
+        self, weight: Float[Tensor, "o c 3 3"], bias: Float[Tensor, " o"] | None, *, tile: int
     ) -> None:
         super().__init__()
         assert tile in (2, 4)
@@ -105,20 +105,27 @@ class WinogradConv(nn.Module):
         products = torch.bmm(places, self.weight).flatten(1)
         out = (self.collect @ products).view(m, m, b, rows, columns, -1)
         whole = out.permute(2, 3, 0, 4, 1, 5).reshape(b, rows * m, columns * m, -1)
-        return whole[:, :h, :w] + self.bias
+        return _added(whole[:, :h, :w], self.bias)
 
 
 def channels_last_conv(
-    weight: Float[Tensor, "o c k k"], bias: Float[Tensor, " o"], *, grid: tuple[int, int]
+    weight: Float[Tensor, "o c k k"], bias: Float[Tensor, " o"] | None, *, grid: tuple[int, int]
 ) -> PointwiseConv | WinogradConv:
     """A convolution with these weights that keeps the grid, over `b h w c` maps.
 
     Args:
         weight: Side 1 or 3.
-        bias: One for each output.
+        bias: One for each output, or None.
         grid: Rows and columns of the maps, for the choice of the tile.
     """
     if weight.shape[-1] == 1:
         return PointwiseConv(weight, bias)
     large = grid[0] * grid[1] >= POSITIONS_FOR_LARGE_TILES
     return WinogradConv(weight, bias, tile=4 if large else 2)
+
+
+def _added(
+    x: Float[Tensor, "b h w o"], bias: Float[Tensor, " o"] | None
+) -> Float[Tensor, "b h w o"]:
+    """`x` with the bias, in place: a fresh map of this size costs as much as the sum."""
+    return x if bias is None else x.add_(bias)
