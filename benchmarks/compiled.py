@@ -30,7 +30,7 @@ from normalis.detectors.vqflow.detector import VQFlow
 from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.evaluation.machine import machine
 from normalis.images.write import write_text
-from normalis.recipes import preset
+from normalis.presets import preset
 
 RESULTS = Path(__file__).parent / "results"
 SHAPES = PictureShapes((384, 384), ((128, 48, 48), (256, 24, 24), (512, 12, 12), (1024, 12, 12)))

@@ -37,9 +37,10 @@ from normalis.features.store import as_stored
 from normalis.images.decode import read_picture
 from normalis.images.prepare import Preparation, prepare
 from normalis.images.write import write_text
-from normalis.recipes import PRESETS, Recipe, preset
+from normalis.presets import PRESETS, preset
+from normalis.recipes import Recipe
 from normalis.report.tables import Table, as_markdown
-from normalis.results import AbstractScorer, Result
+from normalis.results import AbstractScorer, OpenedPicture, Result
 from normalis.scoring import Scorer
 
 RESULTS = Path(__file__).parent / "results"
@@ -156,12 +157,13 @@ class _Timed:
 
     def _after(self) -> float:
         """What is left to do for a picture when the map is there."""
-        items = [self.scorer._prepared(path, read_picture(path)) for path in self.paths]
+        opened = [self.scorer.open(path, strict=True) for path in self.paths]
+        items = [item for item in opened if isinstance(item, OpenedPicture)]
         measured = self.scorer.measure(self.pixels)
 
         def answers() -> list[Result]:
             return [
-                self.scorer._answer(item, measured, index=i, far=None)
+                self.scorer.answer(item, measured, index=i, far=None)
                 for i, item in enumerate(items)
             ]
 
@@ -212,7 +214,7 @@ def _table(rows: Sequence[Row]) -> Table:
     """What the README shows."""
     head = ("preset", "runtime", "batch", "p50 ms", "p95 ms", "pictures/s", "processor ms/picture")
     parts = ("decode", "backbone", "flow", "after", "MB")
-    return Table((*head, *parts), tuple(map(_cells, rows)))
+    return Table((*head, *parts), tuple(map(_cells, rows)), ())
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -37,7 +37,8 @@ from normalis.images.planting import Defect, plant
 from normalis.images.prepare import prepare
 from normalis.metrics.ranking import auroc
 from normalis.nn.blur import gaussian_blur
-from normalis.recipes import parse_assignment, preset, recipe_from
+from normalis.presets import preset
+from normalis.recipes import parse_assignment, recipe_from
 from normalis.scoring import Scorer
 from normalis.sensitivity.plan import Plan
 

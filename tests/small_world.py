@@ -59,7 +59,8 @@ class Listener:
         self.stages.append(name)
 
     def advance(self, count: int = 1, *, note: str = "") -> None:
-        if count and self.stages[-1:] == ["training"] and note:
+        is_training = self.stages and self.stages[-1].startswith("training")
+        if count and is_training and note:
             self.steps += 1
             if self.steps == self.at_step:
                 self.act()

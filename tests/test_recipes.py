@@ -19,11 +19,10 @@ from normalis.detectors.hgad.settings import HGADSettings
 from normalis.detectors.vqflow.build import build_vqflow
 from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.errors import SettingsError
+from normalis.presets import PRESETS, preset
 from normalis.recipes import (
-    PRESETS,
     Recipe,
     parse_assignment,
-    preset,
     read_recipe,
     recipe_from,
     recipe_of,
@@ -31,6 +30,9 @@ from normalis.recipes import (
 from small_world import FOUR_MAPS, TWO_MAPS, made_maps
 
 CONVNEXT = PictureShapes((384, 384), ((128, 48, 48), (256, 24, 24), (512, 12, 12), (1024, 12, 12)))
+PIXELS = PictureShapes((96, 96), ((3, 96, 96),))
+FLOWS = [name for name in PRESETS if preset(name).method_name != "lsr"]
+RESTORERS = [name for name in PRESETS if preset(name).method_name == "lsr"]
 SMALL = {
     "vqflow": {"hidden": 8, "prototype": 8, "patterns": 16, "position_width": 8, "concepts": 4},
     "hgad": {"levels": [], "hidden": 8, "descriptor": 8, "position_width": 8, "blocks": 2},
@@ -57,7 +59,7 @@ def test_a_preset_names_itself_and_survives_json(name: str) -> None:
 
 
 @pytest.mark.parametrize("shapes", [FOUR_MAPS, TWO_MAPS], ids=["four maps", "two maps"])
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", FLOWS)
 def test_every_preset_builds_trains_and_scores(name: str, shapes: PictureShapes) -> None:
     recipe = preset(name)
     recipe = recipe_from(recipe, {recipe.method_name: SMALL[recipe.method_name]})
@@ -73,6 +75,31 @@ def test_every_preset_builds_trains_and_scores(name: str, shapes: PictureShapes)
     scores = detector.score(maps)
     assert scores.maps.isfinite().all()
     assert scores.image.shape == (12,)
+
+
+@pytest.mark.parametrize("name", RESTORERS)
+def test_every_preset_of_restoration_does_too(name: str) -> None:
+    recipe = preset(name)
+    assert recipe.backbone.name == "pixels"
+    small: dict[str, Any] = {"widths": [4, 4, 4], "codes": 8, "prior_width": 8, "prior_depth": 1}
+    recipe = recipe_from(recipe, {"lsr": {**small, "blocks": 1, "restorations": 2}})
+    detector = build_detector(recipe.method, PIXELS, concepts=1, seed=0)
+    maps = [torch.rand(2, 3, 96, 96)]
+    detector.train()
+    detector.initialise(lambda: iter([maps]), seed=0)
+    detector.loss(Batch(maps)).total.backward()
+    detector.eval()
+    detector.set_scale([maps])
+    assert detector.score(maps).maps.shape == (2, 96, 96)
+
+
+def test_the_baselines_of_lsr_learn_as_it_does() -> None:
+    """The same autoencoder, pictures and schedule; one departs by its latent, both by the score."""
+    lsr, vqvae, vae = (preset(name) for name in ("lsr", "vqvae", "vae"))
+    assert replace(vqvae, preset="lsr", method=lsr.method) == lsr
+    assert replace(vae, preset="lsr", method=lsr.method) == lsr
+    assert replace(vqvae.method, score="restoration") == lsr.method
+    assert replace(vae.method, latent="codes") == vqvae.method
 
 
 def test_the_paper_preset_is_the_published_model() -> None:
@@ -149,6 +176,7 @@ def test_overrides_replace_what_they_name_and_nothing_else() -> None:
         ({"training": {"clip": float("nan")}}, "training.clip is nan; more than 0."),
         ({"training": {"warmup": 1.0}}, "training.warmup is 1.0; it lies in [0, 1)."),
         ({"training": {"weight_decay": -0.1}}, "training.weight_decay is -0.1; 0 or more."),
+        ({"training": {"clip_by": "size"}}, "'norm' or 'value'"),
         ({"vqflow": {"kernel": 5}}, "vqflow.kernel is 5; it can be 1 or 3"),
         ({"calibration": {"far": 1.5}}, "far"),
         (

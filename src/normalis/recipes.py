@@ -1,7 +1,7 @@
 """Settings composed: presets, and the one place where a user's words become settings."""
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,17 +12,14 @@ from pydantic import TypeAdapter, ValidationError
 from normalis.backbones.settings import BackboneSettings
 from normalis.calibration import CalibrationSettings
 from normalis.detectors.build import METHODS, Method
-from normalis.detectors.hgad.settings import HGADSettings
 from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.errors import SettingsError
 from normalis.images.prepare import Preparation
 from normalis.training.settings import TrainingSettings
 
 __all__ = [
-    "PRESETS",
     "Recipe",
     "parse_assignment",
-    "preset",
     "read_recipe",
     "recipe_from",
     "recipe_of",
@@ -69,117 +66,6 @@ class Recipe:
     def to_tree(self) -> dict[str, Any]:
         """Nested dictionaries of plain values, for JSON."""
         return {_shown(self, name): value for name, value in asdict(self).items()}
-
-
-def _paper() -> Recipe:
-    """VQ-Flow as published (METHODS §1)."""
-    return Recipe(
-        preset="vqflow-paper",
-        backbone=BackboneSettings(name="convnextv2_base", pool=True),
-        preparation=Preparation(height=384, width=384),
-        method=VQFlowSettings(
-            blocks=(2, 5, 8),
-            hidden=0,
-            kernel=3,
-            fusion=True,
-            concepts=32,
-            prototype=512,
-            patterns=512,
-            position_width=64,
-            found_concepts=False,
-            whitening="none",
-            memory=0,
-            neighbourhood=1,
-            data_codes=False,
-            exact_prior=False,
-            per_dimension=False,
-            absolute_score=False,
-            score_log_det=False,
-            smoothing=0.0,
-            top_share=0.03,
-        ),
-        training=TrainingSettings(
-            epochs=60,
-            least_steps=0,
-            optimizer="adam",
-            learning_rate=1e-4,
-            weight_decay=0.0,
-            warmup=1 / 6,
-            decay="constant",
-            clip=2.0,
-            patience=60,
-        ),
-    )
-
-
-def _hgad_paper() -> Recipe:
-    """HGAD as published (METHODS §2); its rate falls to zero, there to a thousandth."""
-    return Recipe(
-        preset="hgad-paper",
-        backbone=BackboneSettings(
-            name="tf_efficientnet_b6.aa_in1k", maps=(3,), scales=(1.0, 0.5, 0.25)
-        ),
-        preparation=Preparation(height=1024, width=1024, fit="crop"),
-        method=HGADSettings(
-            levels=(0, 1, 2),
-            blocks=12,
-            hidden=0,
-            subnet_norm=False,
-            position_width=256,
-            labels="categories",
-            places=0,
-            whitening="none",
-            memory=0,
-            neighbourhood=1,
-            single_picture=False,
-            top_share=0.0,
-        ),
-        training=TrainingSettings(
-            epochs=200,
-            least_steps=0,
-            batch_size=8,
-            optimizer="adam",
-            betas=(0.95, 0.99),
-            learning_rate=2e-4,
-            warmup=0.08,
-            clip=1e6,
-            patience=200,
-        ),
-    )
-
-
-def _flow() -> Recipe:
-    """The same flow without concepts and codes: the baseline that quantisation must beat."""
-    plain = VQFlowSettings(condition="none", whitening="global", memory=0)
-    return Recipe(preset="flow", method=plain)
-
-
-def _hgad() -> Recipe:
-    """HGAD in its corrected form (METHODS §2)."""
-    return Recipe(
-        preset="hgad",
-        method=HGADSettings(),
-        training=TrainingSettings(epochs=3, least_steps=300, patience=20),
-    )
-
-
-PRESETS: Mapping[str, Callable[[], Recipe]] = {
-    "vqflow": Recipe,
-    "vqflow-paper": _paper,
-    "flow": _flow,
-    "hgad": _hgad,
-    "hgad-paper": _hgad_paper,
-}
-
-
-def preset(name: str) -> Recipe:
-    """The recipe of a preset.
-
-    Raises:
-        SettingsError: No preset of this name.
-    """
-    require_known("preset", [name], allowed=list(PRESETS))
-    return PRESETS[name]()
 
 
 def recipe_from(base: Recipe, overrides: Tree) -> Recipe:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int64, UInt8
 
 from normalis.calibration import Calibration, Decision
 from normalis.errors import ImageError
@@ -25,6 +25,7 @@ __all__ = [
     "MapRange",
     "Measured",
     "MeasuredPaper",
+    "OpenedPicture",
     "PaperAnswer",
     "Result",
     "Skipped",
@@ -77,6 +78,8 @@ class Result:
         box: Around the marked region that holds the peak; None where nothing is marked.
         concept_name: Its category, where the model learned categories.
         concept_probability: In [0, 1], how sure the concept is; None where the method is silent.
+        restored: uint8 `H W 3`, RGB, the picture without what is unusual in it; None where the
+            method does not say.
         paper: The published scores, where they were asked for.
     """
 
@@ -90,6 +93,7 @@ class Result:
     box: Box | None
     concept_name: str | None = None
     concept_probability: float | None = None
+    restored: UInt8[np.ndarray, "h w 3"] | None = None
     paper: PaperAnswer | None = None
 
 
@@ -125,6 +129,8 @@ class Measured:
         image: float32 `b`, the image scores.
         concept: int64 `b`.
         probability: float32 `b`, how sure the concept is; None where the method is silent.
+        restored: float32 `b 3 h w`, RGB in [0, 1], the prepared pictures without what is unusual in
+            them; None where the method does not say.
         paper: The published scores, where they were asked for.
     """
 
@@ -132,12 +138,20 @@ class Measured:
     image: Float32[np.ndarray, " b"]
     concept: Int64[np.ndarray, " b"]
     probability: Float32[np.ndarray, " b"] | None = None
+    restored: Float32[np.ndarray, "b 3 i j"] | None = None
     paper: MeasuredPaper | None = None
 
 
 @dataclass(frozen=True)
-class _Read:
-    """A decoded picture on its way to the model."""
+class OpenedPicture:
+    """A decoded picture on its way to the model.
+
+    Attributes:
+        path: Its file.
+        picture: The picture itself.
+        pixels: float32 CHW RGB in [0, 1], prepared.
+        frame: How the prepared picture lies over the original.
+    """
 
     path: Path
     picture: Picture
@@ -202,11 +216,13 @@ class AbstractScorer(ABC):
 
         Raises:
             ImageError: With `strict`, a picture that cannot be read.
+            SettingsError: The model's only score is relative to a whole test set.
         """
+        self.check()
         for batch in _batched(paths, self.batch_size):
             with self.watch.measure("reading"):
-                items = [self._read(Path(path), strict=strict) for path in batch]
-            good = [item for item in items if isinstance(item, _Read)]
+                items = [self.open(Path(path), strict=strict) for path in batch]
+            good = [item for item in items if isinstance(item, OpenedPicture)]
             with self.watch.measure("scoring"):
                 answers = iter(self._answers(good, far=far, paper=paper) if good else ())
             for item in items:
@@ -220,7 +236,11 @@ class AbstractScorer(ABC):
         Args:
             pictures: Taken as they are needed, a batch at a time.
             far: False-alarm rate of the decisions; the calibration's own by default.
+
+        Raises:
+            SettingsError: The model's only score is relative to a whole test set.
         """
+        self.check()
         for batch in _batched(pictures, self.batch_size):
             with self.watch.measure("reading"):
                 items = [self._prepared(Path(), picture) for picture in batch]
@@ -228,7 +248,10 @@ class AbstractScorer(ABC):
                 answers = self._answers(items, far=far, paper=False)
             yield from answers
 
-    def _read(self, path: Path, *, strict: bool) -> _Read | Skipped:
+    def check(self) -> None:  # noqa: B027
+        """Refuse where no picture has a score of its own; most models give every picture one."""
+
+    def open(self, path: Path, *, strict: bool) -> OpenedPicture | Skipped:
         """Decode and prepare one picture."""
         try:
             picture = read_picture(path)
@@ -238,17 +261,21 @@ class AbstractScorer(ABC):
             return Skipped(path, str(error))
         return self._prepared(path, picture)
 
-    def _prepared(self, path: Path, picture: Picture) -> _Read:
+    def _prepared(self, path: Path, picture: Picture) -> OpenedPicture:
         """Bring a picture to the model's size."""
         prepared = prepare(picture, self.preparation)
-        return _Read(path, picture, prepared.pixels, prepared.frame)
+        return OpenedPicture(path, picture, prepared.pixels, prepared.frame)
 
-    def _answers(self, items: list[_Read], *, far: float | None, paper: bool) -> list[Result]:
+    def _answers(
+        self, items: list[OpenedPicture], *, far: float | None, paper: bool
+    ) -> list[Result]:
         """Score a batch and put every answer back into its picture's own frame."""
         measured = self.measure(np.stack([item.pixels for item in items]), paper=paper)
-        return [self._answer(item, measured, index=i, far=far) for i, item in enumerate(items)]
+        return [self.answer(item, measured, index=i, far=far) for i, item in enumerate(items)]
 
-    def _answer(self, item: _Read, measured: Measured, *, index: int, far: float | None) -> Result:
+    def _answer(
+        self, item: OpenedPicture, measured: Measured, *, index: int, far: float | None
+    ) -> Result:
         """One picture's result."""
         values = item.frame.to_original(measured.maps[index])
         sure = measured.probability
@@ -264,6 +291,9 @@ class AbstractScorer(ABC):
             box=hot_box(values, self.map_range.high),
             concept_name=self.concept_names[concept] if self.concept_names else None,
             concept_probability=None if sure is None else float(sure[index]),
+            restored=None
+            if measured.restored is None
+            else _restored(item, measured.restored[index]),
             paper=measured.paper and _paper_answer(item, measured.paper, index),
         )
 
@@ -275,7 +305,15 @@ def _batched(things: Iterable[_T], size: int) -> Iterator[list[_T]]:
         yield batch
 
 
-def _paper_answer(item: _Read, published: MeasuredPaper, index: int) -> PaperAnswer:
+def _restored(
+    item: OpenedPicture, planes: Float32[np.ndarray, "3 i j"]
+) -> UInt8[np.ndarray, "h w 3"]:
+    """A prepared picture in the original's pixels."""
+    original = [item.frame.to_original(plane) for plane in planes]
+    return (255 * np.stack(original, 2)).round().astype(np.uint8)
+
+
+def _paper_answer(item: OpenedPicture, published: MeasuredPaper, index: int) -> PaperAnswer:
     """The published scores of one picture of a batch."""
     return PaperAnswer(
         additive=item.frame.to_original(published.additive[index]),

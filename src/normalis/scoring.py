@@ -1,5 +1,7 @@
 """A fitted model in the library, ready for pictures."""
 
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import final
 
 import numpy as np
@@ -10,9 +12,10 @@ from torch import Tensor
 from normalis.backbones.pyramid import AbstractPyramid
 from normalis.calibration import Calibration
 from normalis.detectors.contract import AbstractDetector, PaperScores
+from normalis.errors import SettingsError
 from normalis.features.store import as_stored
-from normalis.images.prepare import Preparation
-from normalis.results import AbstractScorer, MapRange, Measured, MeasuredPaper
+from normalis.images.prepare import Frame, Preparation
+from normalis.results import AbstractScorer, MapRange, Measured, MeasuredPaper, Skipped
 
 __all__ = ["Scorer"]
 
@@ -55,16 +58,48 @@ class Scorer(AbstractScorer):
     @torch.inference_mode()
     def measure(self, pixels: Float32[np.ndarray, "b 3 h w"], *, paper: bool = False) -> Measured:
         """Score prepared pictures together."""
-        # The calibration's scores come from stored features, so new ones are rounded alike.
-        maps = as_stored(self.pyramid(torch.from_numpy(pixels).to(self.pyramid.device)))
+        maps = self._maps(pixels)
         scores = self.detector.score(maps)
         return Measured(
             maps=_numpy(scores.maps),
             image=_numpy(scores.image),
             concept=scores.concept.cpu().numpy(),
             probability=None if scores.probability is None else _numpy(scores.probability),
+            restored=None if scores.restored is None else _numpy(scores.restored),
             paper=_measured_paper(self.detector.paper_scores(maps)) if paper else None,
         )
+
+    def describe(
+        self, paths: Iterable[Path | str]
+    ) -> Iterator[tuple[Frame, list[Tensor]] | Skipped]:
+        """The features of pictures one after another, for what is made of a whole set of them.
+
+        Args:
+            paths: Files of pictures; read as they are needed. Each gives how the prepared picture
+                lies over the original, and its maps, `1 c h w`.
+        """
+        for path in map(Path, paths):
+            item = self.open(path, strict=False)
+            is_skipped = isinstance(item, Skipped)
+            yield item if is_skipped else (item.frame, self._maps(item.pixels[None]))
+
+    def check(self) -> None:
+        """Refuse where no picture has a score of its own.
+
+        Raises:
+            SettingsError: The model's only score is relative to a whole test set.
+        """
+        if self.detector.scores_sets:
+            raise SettingsError(
+                "This model's score is relative to the whole test set of a known class, as "
+                "published, and no picture has one of its own: use 'normalis evaluate', or fit "
+                "with the preset 'hgad'."
+            )
+
+    def _maps(self, pixels: Float32[np.ndarray, "b 3 h w"]) -> list[Tensor]:
+        """The features of a batch."""
+        # The calibration's scores come from stored features, so new ones are rounded alike.
+        return as_stored(self.pyramid(torch.from_numpy(pixels).to(self.pyramid.device)))
 
 
 def _measured_paper(scores: PaperScores) -> MeasuredPaper:

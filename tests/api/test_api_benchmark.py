@@ -180,7 +180,7 @@ def test_an_interrupted_suite_continues_between_runs(world: World, done: Benchma
     with pytest.raises(KeyboardInterrupt):
         world.run()
     again = world.run()
-    assert [job.recipe.method.memory for job in world.runner.made] == [8, 0, 0]
+    assert [job.recipe.to_tree()["vqflow"]["memory"] for job in world.runner.made] == [8, 0, 0]
     assert figures(again) == figures(done)
 
 

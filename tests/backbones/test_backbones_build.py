@@ -28,6 +28,7 @@ PYRAMIDS: list[tuple[str, dict[str, Any], tuple[int, int]]] = [
     ("test_coatnet", {}, (160, 160)),
     ("test_vit", {"groups": ((1, 2), (3, 5))}, (64, 96)),
     ("test_vit3", {"groups": ((2, 2),)}, (64, 64)),
+    ("test_vit", {"groups": ((1, 2), (3, 5)), "token_norm": True}, (64, 64)),
     ("test_efficientnet", {"maps": (3,), "scales": (1.0, 0.5)}, (128, 128)),
 ]
 
@@ -106,6 +107,7 @@ def test_saved_tensors_alone_restore_it(case: tuple[BackboneSettings, tuple[int,
         weights="/no/such/file.safetensors",
         maps=settings.maps,
         groups=settings.groups,
+        token_norm=settings.token_norm,
         pool=settings.pool,
         scales=settings.scales,
     )
@@ -137,7 +139,10 @@ def test_stages_are_those_of_timm(name: str, maps: tuple[int, ...], weights_of: 
         torch.testing.assert_close(level, wanted, rtol=1e-4, atol=1e-4)
 
 
-def test_groups_are_means_over_a_transformers_blocks(weights_of: WeightsOf) -> None:
+@pytest.mark.parametrize("token_norm", [False, True])
+def test_groups_are_means_over_a_transformers_blocks(
+    weights_of: WeightsOf, *, token_norm: bool
+) -> None:
     network = random_network("test_vit")
     tokens: list[torch.Tensor] = []
     blocks: Any = network.blocks
@@ -146,8 +151,16 @@ def test_groups_are_means_over_a_transformers_blocks(weights_of: WeightsOf) -> N
     pixels = pixels_of(160, 160)
     with torch.no_grad():
         network((pixels - 0.5) / 0.5)
+    if token_norm:
+        tokens = [
+            (block - block.mean(-1, keepdim=True)) / block.std(-1, correction=0, keepdim=True)
+            for block in tokens
+        ]
     settings = BackboneSettings(
-        name="test_vit", weights=weights_of("test_vit"), groups=((2, 3), (4, 6))
+        name="test_vit",
+        weights=weights_of("test_vit"),
+        groups=((2, 3), (4, 6)),
+        token_norm=token_norm,
     )
     for level, (first, last) in zip(build_pyramid(settings)(pixels), settings.groups, strict=True):
         mean = torch.stack(tokens[first - 1 : last]).mean(dim=0)[:, 1:]  # without the class token
@@ -206,6 +219,17 @@ def test_the_fingerprint_follows_all_that_changes_the_features(
     assert repeated.fingerprint == built[0].fingerprint
 
 
+def test_the_fingerprint_of_normalised_tokens_is_another(weights_of: WeightsOf) -> None:
+    weights = weights_of("test_vit")
+    prints = {
+        build_pyramid(
+            BackboneSettings(name="test_vit", weights=weights, groups=((1, 2),), token_norm=norm)
+        ).fingerprint
+        for norm in (False, True)
+    }
+    assert len(prints) == 2
+
+
 def test_building_leaves_the_random_state_alone(weights_of: WeightsOf) -> None:
     weights = weights_of("test_resnet")
     torch.manual_seed(1)
@@ -236,6 +260,7 @@ def test_an_unknown_name_is_refused_with_the_nearest(name: str, near: str) -> No
         ("test_resnet", {"maps": (1, 5)}, "no stage 5; its stages are 0 to 4"),
         ("test_vit", {"groups": ((1, 7),)}, "no block 7; its blocks are 1 to 6"),
         ("test_vit", {"maps": (1,)}, "choose groups"),
+        ("test_resnet", {"token_norm": True}, "no plain vision transformer"),
     ],
 )
 def test_maps_that_do_not_exist_are_refused(

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from normalis.cli.recipe import chosen_recipe, parse_size
 from normalis.errors import SettingsError
-from normalis.recipes import Recipe, preset
+from normalis.presets import preset
+from normalis.recipes import Recipe
 
 
 def test_nothing_given_is_the_default() -> None:

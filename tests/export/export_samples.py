@@ -7,7 +7,8 @@ from normalis.api.fit import fit
 from normalis.api.options import FitOptions
 from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.images.prepare import Preparation
-from normalis.recipes import Recipe, preset
+from normalis.presets import preset
+from normalis.recipes import Recipe
 from small_world import small_recipe
 
 __all__ = ["EXAMPLES", "PRESETS", "fit_preset", "new_pictures"]

@@ -14,6 +14,8 @@ from normalis.export.info import FORMATS, Format
 from normalis.export.scorer import load_export
 from normalis.results import Result
 
+pytestmark = pytest.mark.slow  # tracing a graph takes long
+
 Exported = Callable[[str, Format], Path]
 
 

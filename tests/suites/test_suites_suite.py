@@ -10,7 +10,8 @@ import pytest
 
 from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.errors import SettingsError
-from normalis.recipes import PRESETS, Recipe, recipe_from
+from normalis.presets import PRESETS
+from normalis.recipes import Recipe, recipe_from
 from normalis.suites import Suite, SuiteData, Variant, read_suite, shipped_suites
 
 OWN = """
@@ -57,7 +58,9 @@ def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def test_every_suite_of_the_order_is_shipped() -> None:
-    assert shipped_suites() == ("ablation", "industrial", "semantic", "smoke", "unified")
+    assert shipped_suites() == (
+        *("ablation", "ablation-hgad", "industrial", "semantic", "smoke", "unified"),
+    )
 
 
 @pytest.mark.parametrize("name", shipped_suites())
@@ -127,7 +130,11 @@ def test_the_more_special_setting_wins(tmp_path: Path) -> None:
     suite = own(tmp_path)
     plain, other = (suite.recipe(run) for run in suite.runs[:2])
     assert plain == recipe_from(Recipe(), {"training": {"epochs": 2, "seed": 3}})
-    assert (other.preset, other.training.epochs, other.method.memory) == ("flow", 7, 0)
+    assert (other.preset, other.training.epochs, other.to_tree()["vqflow"]["memory"]) == (
+        "flow",
+        7,
+        0,
+    )
     assert other.backbone.name == "resnet18"
     assert other.backbone.weights == str(tmp_path / "files/resnet18.pth")
     mine: list[dict[str, Any]] = [{"training": {"epochs": 9, "seed": 99}}]
@@ -189,7 +196,7 @@ def test_a_mistake_of_the_command_is_not_laid_to_the_suite(tmp_path: Path) -> No
 def test_an_unknown_suite_is_refused_with_those_there_are() -> None:
     with pytest.raises(SettingsError, match="There is no suite 'unifid'; did you mean 'unified'"):
         read_suite("unifid")
-    with pytest.raises(SettingsError, match="no suite 'zzz'; there are: ablation, industrial"):
+    with pytest.raises(SettingsError, match="no suite 'zzz'; there are: ablation, ablation-hgad"):
         read_suite("zzz")
     with pytest.raises(SettingsError, match=r"nowhere\.toml: cannot be read"):
         read_suite("nowhere.toml")

@@ -194,4 +194,5 @@ def _outcome(run: Run, folder: Path, record: RunRecord, result: Result) -> Outco
         skipped=result.skipped,
         machine=result.machine,
         recipe=result.model.recipe,
+        positions=result.positions,
     )

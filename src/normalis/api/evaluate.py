@@ -5,27 +5,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-import numpy as np
-from jaxtyping import Bool
-
-from normalis.api.judges import Judges
+from normalis.api.judges import Judgement, Judges
 from normalis.api.load import BundleInfo, describe, load
+from normalis.api.masks import Mask, mask_of
+from normalis.api.options import Paths, named, paths_of
+from normalis.api.whole_set import judge_sets
 from normalis.bundle.load import picture_uses
 from normalis.bundle.sealed import file_digest
-from normalis.datasets.layouts import open_dataset
 from normalis.datasets.sample import GOOD, Sample, printable
-from normalis.errors import BundleError, DatasetError, ImageError
+from normalis.datasets.union import open_union, set_name
+from normalis.errors import BundleError, DatasetError
 from normalis.evaluation.machine import machine
 from normalis.evaluation.result import Drawn, Judged, ModelCard, Result, Seen, Stage
-from normalis.images.decode import read_mask
 from normalis.progress import Observer, Silent, Stopwatch
 from normalis.results import Result as Answer
 from normalis.results import Skipped
 from normalis.scoring import Scorer
 
 __all__ = ["Draw", "evaluate"]
-
-Mask = Bool[np.ndarray, "h w"]
 
 _NAMED = 3  # seen pictures that an error names
 
@@ -50,7 +47,7 @@ class Draw(Protocol):
 
 def evaluate(
     model: Path | str,
-    data: Path | str,
+    data: Paths,
     *,
     layout: str = "auto",
     allow_seen: bool = False,
@@ -65,11 +62,11 @@ def evaluate(
 
     Args:
         model: The folder that `fit` wrote.
-        data: Folder or manifest with labelled test pictures.
+        data: Folder or manifest with labelled test pictures, or several.
         layout: Of the data set; "auto" recognises it.
         allow_seen: Evaluate on pictures that the model has seen all the same; the result names
             them.
-        draw: Draws every scored picture.
+        draw: Draws every scored picture; none where a score is relative to the whole set.
         device: "cpu", "cuda", or "auto".
         observer: Hears of the progress.
 
@@ -79,38 +76,43 @@ def evaluate(
             seen.
         SettingsError: There is no such device or layout.
     """
-    observer, watch, judges = observer or Silent(), Stopwatch(), Judges()
+    observer, watch = observer or Silent(), Stopwatch()
     info = describe(model)
-    samples = _labelled(Path(data), layout, observer)
+    roots = paths_of(data)
+    samples = _labelled(roots, layout, observer)
     with watch.measure("comparing with the fitted pictures"):
         seen = _seen(samples, picture_uses(info.path), observer)
     if seen and not allow_seen:
-        raise DatasetError(f"{data}: {_refusal(seen, len(samples))}")
+        raise DatasetError(f"{named(roots)}: {_refusal(seen, len(samples))}")
     with watch.measure("loading the model"):
         scorer = load(model, device=device)
     scorer.watch = watch
-    pictures, skipped = _judged(scorer, samples, judges=judges, draw=draw, observer=observer)
-    if not pictures:
-        raise DatasetError(f"{data}: no test picture can be read; the first: {skipped[0][1]}")
-    with watch.measure("figures"):
-        honest, paper, curves = judges.honest(), judges.paper(), judges.curves()
+    if scorer.detector.scores_sets:
+        judged = judge_sets(scorer, samples, observer=observer)
+    else:
+        judged = _judgement(scorer, samples, draw=draw, observer=observer)
+    if not judged.pictures:
+        raise DatasetError(
+            f"{named(roots)}: no test picture can be read; the first: {judged.skipped[0][1]}"
+        )
     return Result(
-        data=printable(Path(data).resolve().name),
+        data=printable(" + ".join(map(set_name, roots))),
         model=_card(info),
-        honest=honest,
-        paper=paper,
-        pictures=pictures,
-        curves=curves,
-        skipped=skipped,
+        honest=judged.honest,
+        paper=judged.paper,
+        pictures=judged.pictures,
+        curves=judged.curves,
+        skipped=judged.skipped,
         seen=seen,
         stages=tuple(Stage(part, seconds) for part, seconds in watch.seconds.items()),
         machine=machine(device=scorer.pyramid.device),
+        positions=judged.positions,
     )
 
 
-def _labelled(data: Path, layout: str, observer: Observer) -> list[Sample]:
+def _labelled(data: tuple[Path, ...], layout: str, observer: Observer) -> list[Sample]:
     """The test pictures with a label."""
-    dataset = open_dataset(data, layout=layout)
+    dataset = open_union(data, layout=layout)
     for warning in dataset.warnings:
         observer.say(warning)
     samples = [
@@ -121,7 +123,7 @@ def _labelled(data: Path, layout: str, observer: Observer) -> list[Sample]:
     ]
     if not samples:
         raise DatasetError(
-            f"{data}: holds no labelled test pictures; give a data set with a test part "
+            f"{named(data)}: holds no labelled test pictures; give a data set with a test part "
             "('normalis data check' says what was recognised), or use 'normalis score'."
         )
     return samples
@@ -152,15 +154,11 @@ def _refusal(seen: Sequence[Seen], count: int) -> str:
     )
 
 
-def _judged(
-    scorer: Scorer,
-    samples: list[Sample],
-    *,
-    judges: Judges,
-    draw: Draw | None,
-    observer: Observer,
-) -> tuple[tuple[Judged, ...], tuple[tuple[str, str], ...]]:
-    """Score, judge and draw every picture; gives those, and what could not be read."""
+def _judgement(
+    scorer: Scorer, samples: list[Sample], *, draw: Draw | None, observer: Observer
+) -> Judgement:
+    """Score, judge and draw every picture on its own."""
+    judges = Judges()
     pictures: list[Judged] = []
     skipped: list[tuple[str, str]] = []
     observer.stage("scoring", len(samples))
@@ -170,26 +168,24 @@ def _judged(
             skipped.append((sample.name, printable(answer.reason)))
         else:
             with scorer.watch.measure("reading"):
-                mask = _mask(sample, answer, skipped)
+                mask = mask_of(
+                    sample, size=(answer.picture.height, answer.picture.width), skipped=skipped
+                )
             with scorer.watch.measure("figures"):
                 judges.add(sample, answer, mask=mask)
             with scorer.watch.measure("drawing"):
                 drawn = draw(sample, answer, mask=mask, number=number) if draw else None
             pictures.append(_row(sample, answer, has_mask=mask is not None, drawn=drawn))
         observer.advance()
-    return tuple(pictures), tuple(skipped)
-
-
-def _mask(sample: Sample, answer: Answer, skipped: list[tuple[str, str]]) -> Mask | None:
-    """Where the defect is; None where there is none, or no mask that marks it and can be used."""
-    if not sample.is_defect or sample.mask is None:
-        return None
-    try:
-        mask = read_mask(sample.mask, height=answer.picture.height, width=answer.picture.width)
-    except ImageError as error:
-        skipped.append((f"{sample.name} (its mask)", printable(str(error))))
-        return None
-    return mask if mask.any() else None
+    with scorer.watch.measure("figures"):
+        return Judgement(
+            pictures=tuple(pictures),
+            honest=judges.honest(),
+            paper=judges.paper(),
+            curves=judges.curves(),
+            skipped=tuple(skipped),
+            positions=judges.positions(),
+        )
 
 
 def _row(sample: Sample, answer: Answer, *, has_mask: bool, drawn: Drawn | None) -> Judged:
@@ -231,4 +227,5 @@ def _card(info: BundleInfo) -> ModelCard:
         far=recipe.calibration.far,
         promise=info.promise,
         recipe=manifest.recipe,
+        concept_names=manifest.concept_names,
     )

@@ -2,7 +2,6 @@
 
 import hashlib
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,9 +11,10 @@ import torch
 from torch import Tensor
 
 from normalis.api.device import device_named
-from normalis.api.options import FitOptions
+from normalis.api.options import FitOptions, Paths, paths_of
 from normalis.api.output import Output
 from normalis.api.pictures import (
+    Classes,
     Split,
     averages_of,
     classes_of,
@@ -85,7 +85,7 @@ class _Fitted:
 
 
 def fit(
-    data: Path | str,
+    data: Paths,
     out: Path | str,
     *,
     recipe: Recipe | None = None,
@@ -100,7 +100,8 @@ def fit(
 
     Args:
         data: Folder or manifest; what it holds as good training pictures is used, of all products
-            together. Labels are never read, but for the log.
+            together. Several are learned as one (`normalis.datasets.open_union`). Labels are never
+            read, but for the log and where the method's settings ask for categories.
         out: Folder of the model to be; its parent must exist.
         recipe: Settings; the preset `vqflow` by default.
         options: How the fit runs.
@@ -115,7 +116,7 @@ def fit(
     with joined_processes() as process:
         output.check()
         hears = observer if observer is not None and process.is_first else Silent()
-        fitted = _fit(Path(data), output, recipe=recipe, options=options, observer=hears)
+        fitted = _fit(paths_of(data), output, recipe=recipe, options=options, observer=hears)
         if process.is_first:
             _save(fitted, output)
         process.wait()
@@ -123,7 +124,12 @@ def fit(
 
 
 def _fit(
-    data: Path, output: Output, *, recipe: Recipe, options: FitOptions, observer: Observer
+    data: tuple[Path, ...],
+    output: Output,
+    *,
+    recipe: Recipe,
+    options: FitOptions,
+    observer: Observer,
 ) -> _Fitted:
     """Every step from the pictures to the calibrated detector."""
     pyramid = build_pyramid(recipe.backbone).to(device_named(options.device))
@@ -135,13 +141,12 @@ def _fit(
     averages, classes = averages_of(table, pyramid.device), classes_of(table, recipe)
     groups = classes.labels if classes else concepts_of(averages, pyramid.channels, recipe=recipe)
     split = split_pictures(groups, recipe=recipe)
-    if classes:
-        concepts = len(classes.names)
-    else:
-        own = averages[list(split.train)]
-        concepts = concept_count(own, pyramid.channels, recipe=recipe)
-    start = _Start(split.train, concepts, classes and classes.labels)
-    detector = _detector(pyramid, table, start, recipe=recipe)
+    own = averages[list(split.train)]
+    found = classes is None
+    concepts = concept_count(own, pyramid.channels, recipe=recipe) if found else len(classes.names)
+    detector = _detector(
+        pyramid, table, split.train, recipe=recipe, concepts=concepts, classes=classes
+    )
     records = train(
         detector,
         TrainingData(
@@ -173,31 +178,28 @@ def _fit(
     )
 
 
-@dataclass(frozen=True)
-class _Start:
-    """What a detector starts from: rows of the table, how many concepts, and classes, if any."""
-
-    rows: tuple[int, ...]
-    concepts: int
-    labels: tuple[int, ...] | None
-
-
 def _detector(
-    pyramid: AbstractPyramid, table: FeatureTable, start: _Start, *, recipe: Recipe
+    pyramid: AbstractPyramid,
+    table: FeatureTable,
+    train: tuple[int, ...],
+    *,
+    recipe: Recipe,
+    concepts: int,
+    classes: Classes | None,
 ) -> AbstractDetector:
     """A detector that starts from the training pictures."""
     size = (recipe.preparation.height, recipe.preparation.width)
     shapes = PictureShapes(size, table.store.shapes)
     seed = recipe.training.seed
-    detector = build_detector(recipe.method, shapes, concepts=start.concepts, seed=seed)
+    detector = build_detector(recipe.method, shapes, concepts=concepts, seed=seed)
     detector = detector.to(pyramid.device).train()
-    order = torch.randperm(len(start.rows), generator=torch.Generator().manual_seed(seed))
-    rows = [start.rows[i] for i in order.tolist()]
-    labels = start.labels
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
+    rows = [train[i] for i in order.tolist()]
+    labels = classes and torch.tensor([classes.labels[row] for row in rows]).to(pyramid.device)
     detector.initialise(
         lambda: reader(table, rows, device=pyramid.device),
         seed=seed,
-        label=torch.tensor([labels[row] for row in rows]).to(pyramid.device) if labels else None,
+        label=labels,
     )
     return detector
 
@@ -252,7 +254,7 @@ def _save(fitted: _Fitted, output: Output) -> None:
             concept_names=fitted.concept_names,
             concept_pictures=fitted.concept_pictures,
             pictures=_counts(fitted),
-            data=_data_digest(table.digests),
+            data=hashlib.sha256("\n".join(sorted(table.digests)).encode()).hexdigest(),
             calibration=fitted.calibration.to_json(),
             map_range=(fitted.map_range.low, fitted.map_range.high),
             files={},
@@ -294,8 +296,3 @@ def _without_paths(recipe: Recipe) -> dict[str, object]:
     tree = recipe.to_tree()
     tree["backbone"]["weights"] = None
     return tree
-
-
-def _data_digest(digests: Sequence[str]) -> str:
-    """sha256 over the digests of the pictures, in any order."""
-    return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()

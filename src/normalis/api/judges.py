@@ -1,6 +1,6 @@
 """The evaluators of both protocols, fed with the same pictures."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool
@@ -9,14 +9,35 @@ from normalis.datasets.sample import Sample
 from normalis.evaluation.evaluator import Evaluator
 from normalis.evaluation.figures import Evaluation, Figures, ImageResult
 from normalis.evaluation.protocol import HONEST, PAPER, Needs
-from normalis.evaluation.result import CategoryCurves
+from normalis.evaluation.result import CategoryCurves, Judged, Positions
 from normalis.results import Result
 
-__all__ = ["Judges"]
+__all__ = ["Judgement", "Judges"]
 
 # VQ-Flow's two kinds of scores look at the picture alone; the published ones at its own maximum.
 _HONEST_NEEDS = Needs()
 _PAPER_NEEDS = Needs()
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What came of a test set.
+
+    Attributes:
+        pictures: Every picture that could be read, in the data set's order.
+        honest: Figures by the score that users get.
+        paper: Figures by the published score.
+        curves: Of the score that users get, or else of the published one.
+        skipped: What could not be read, and why.
+        positions: How the values of the maps that users get are spread; None without any.
+    """
+
+    pictures: tuple[Judged, ...]
+    honest: Evaluation
+    paper: Evaluation
+    curves: tuple[CategoryCurves, ...]
+    skipped: tuple[tuple[str, str], ...]
+    positions: Positions | None = None
 
 
 class Judges:
@@ -67,6 +88,10 @@ class Judges:
             mean=_with_overlap(additive.mean, multiplicative.mean),
             mixed=_with_overlap(additive.mixed, multiplicative.mixed),
         )
+
+    def positions(self) -> Positions:
+        """How the values of the maps that users get are spread."""
+        return self._honest.positions()
 
     def curves(self) -> tuple[CategoryCurves, ...]:
         """The curves by the score that users get."""

@@ -1,9 +1,12 @@
-"""How a fit runs."""
+"""How a fit runs, and on what."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["FitOptions"]
+__all__ = ["FitOptions", "Paths", "named", "paths_of"]
+
+Paths = Path | str | Sequence[Path | str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,3 +28,14 @@ class FitOptions:
     overwrite: bool = False
     strict: bool = False
     device: str = "auto"
+
+
+def paths_of(data: Paths) -> tuple[Path, ...]:
+    """One path or several, as paths."""
+    given = [data] if isinstance(data, Path | str) else data
+    return tuple(map(Path, given))
+
+
+def named(paths: tuple[Path, ...]) -> str:
+    """The paths in a sentence."""
+    return ", ".join(map(str, paths))

@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from normalis.api.options import FitOptions
+from normalis.api.options import FitOptions, named
 from normalis.backbones.pyramid import AbstractPyramid
 from normalis.calibration import split_holdout
-from normalis.datasets.layouts import open_dataset
+from normalis.datasets.union import open_union
 from normalis.detectors.concepts import find_concepts, global_averages
 from normalis.errors import FitError
 from normalis.features.extract import FeatureTable, extract_features
@@ -67,7 +67,7 @@ class Classes:
 
 
 def good_features(
-    data: Path,
+    data: tuple[Path, ...],
     pyramid: AbstractPyramid,
     *,
     recipe: Recipe,
@@ -81,7 +81,7 @@ def good_features(
     Raises:
         FitError: Too few pictures.
     """
-    dataset = open_dataset(data, layout=options.layout)
+    dataset = open_union(data, layout=options.layout)
     for warning in dataset.warnings:
         observer.say(warning)
     if not this_process().is_first:
@@ -100,8 +100,8 @@ def good_features(
     table = _distinct(table, observer)
     if len(table) < LEAST_PICTURES:
         raise FitError(
-            f"{data}: {len(table)} good pictures are too few to learn from and to hold some out; "
-            f"at least {LEAST_PICTURES} are needed, and 100 are a good start."
+            f"{named(data)}: {len(table)} good pictures are too few to learn from and to hold some "
+            f"out; at least {LEAST_PICTURES} are needed, and 100 are a good start."
         )
     return table
 

@@ -13,8 +13,9 @@ from normalis.backbones.network import (
     load_weights,
     prune,
 )
+from normalis.backbones.pixels import PixelPyramid
 from normalis.backbones.pyramid import AbstractPyramid
-from normalis.backbones.settings import EMBEDDED, BackboneSettings
+from normalis.backbones.settings import EMBEDDED, PIXELS, BackboneSettings
 from normalis.backbones.timm_pyramid import TimmPyramid
 from normalis.backbones.weights import embedded_weights, hub_weights, read_weights
 from normalis.errors import SettingsError
@@ -32,10 +33,12 @@ def build_pyramid(settings: BackboneSettings) -> AbstractPyramid:
         SettingsError: no such backbone (the nearest names are given), or it has no such maps.
         WeightsError: the weights are missing (with the three ways to supply them) or do not fit.
     """
+    if settings.name == PIXELS:
+        return PixelPyramid()
     network, anatomy, levels = _bare(settings)
     state = _published(settings, network, anatomy)
     load_weights(network, anatomy, state=state, indices=_indices(levels))
-    return TimmPyramid(network, anatomy, levels=levels, pool=settings.pool, scales=settings.scales)
+    return _pyramid(settings, network, anatomy, levels)
 
 
 def pyramid_state(pyramid: AbstractPyramid) -> dict[str, Tensor]:
@@ -57,12 +60,31 @@ def restore_pyramid(settings: BackboneSettings, state: Mapping[str, Tensor]) -> 
         SettingsError: no such backbone, or it has no such maps.
         WeightsError: the tensors do not fit the settings.
     """
+    if settings.name == PIXELS:
+        return PixelPyramid()
     network, anatomy, levels = _bare(settings)
     prune(network, _indices(levels))
     known = network.state_dict()
     strange = [f"{key} is not known" for key in state if key not in known]
     fill(network, state, name=anatomy.name, strange=strange)
-    return TimmPyramid(network, anatomy, levels=levels, pool=settings.pool, scales=settings.scales)
+    return _pyramid(settings, network, anatomy, levels)
+
+
+def _pyramid(
+    settings: BackboneSettings,
+    network: nn.Module,
+    anatomy: Anatomy,
+    levels: tuple[tuple[int, ...], ...],
+) -> AbstractPyramid:
+    """The pyramid over a network whose weights are in."""
+    return TimmPyramid(
+        network,
+        anatomy,
+        levels=levels,
+        pool=settings.pool,
+        scales=settings.scales,
+        token_norm=settings.token_norm,
+    )
 
 
 def _bare(settings: BackboneSettings) -> tuple[nn.Module, Anatomy, tuple[tuple[int, ...], ...]]:
@@ -96,6 +118,11 @@ def _levels(settings: BackboneSettings, anatomy: Anatomy) -> tuple[tuple[int, ..
     count = len(anatomy.channels)
     if anatomy.is_plain_transformer:
         return _block_groups(settings, anatomy, count)
+    if settings.token_norm:
+        raise SettingsError(
+            f'The backbone "{anatomy.name}" is no plain vision transformer: it has no tokens for '
+            "token_norm to normalise."
+        )
     stages = settings.maps or tuple(range(max(0, count - LAST_STAGES), count))
     if stages[-1] >= count:
         raise SettingsError(

@@ -15,13 +15,16 @@ from normalis.errors import SettingsError
 
 __all__ = ["TimmPyramid"]
 
+TOKEN_EPS = 1e-6  # as in vision transformers
+
 
 @final
 class TimmPyramid(AbstractPyramid):
     """Maps of a timm network: each one stage, or the mean over a group of equal blocks.
 
     A convolutional network's map is one stage (METHODS 1.1). A plain vision transformer's map is
-    the mean of the patch tokens after the blocks of a group, before the final norm.
+    the mean of the patch tokens after the blocks of a group, before the final norm, each token
+    normalised on its own if asked for.
 
     Args:
         network: pruned, with its weights in.
@@ -30,6 +33,7 @@ class TimmPyramid(AbstractPyramid):
         pool: average pooling 3x3, stride 2, padding 1 on all maps but the last (METHODS 1.1); a
             plain transformer's maps are of one stride already, and stay as they are.
         scales: shares of the picture's size at which it is described, in turn.
+        token_norm: bring every token to mean 0 and variance 1 before blocks are averaged.
     """
 
     def __init__(
@@ -40,6 +44,7 @@ class TimmPyramid(AbstractPyramid):
         levels: tuple[tuple[int, ...], ...],
         pool: bool,
         scales: tuple[float, ...] = (1.0,),
+        token_norm: bool = False,
     ) -> None:
         super().__init__()
         pool = pool and not anatomy.is_plain_transformer
@@ -55,11 +60,13 @@ class TimmPyramid(AbstractPyramid):
         self.anatomy = anatomy
         self.levels = levels
         self.pool = pool
+        self.token_norm = token_norm
         for key, values in (("mean", anatomy.mean), ("std", anatomy.std)):
             self.register_buffer(key, torch.tensor(values).view(3, 1, 1), persistent=False)
         described = (anatomy.name.split(".")[0], anatomy.mean, anatomy.std, levels, pool)
-        # A single scale is left out: it is what stores of older versions hold.
+        # A single scale and raw tokens are left out: they are what stores of older versions hold.
         described = (*described, scales) if scales != (1.0,) else described
+        described = (*described, "token_norm") if token_norm else described
         self.fingerprint = _fingerprint(repr(described), network.state_dict())
         self.eval()
 
@@ -89,6 +96,8 @@ class TimmPyramid(AbstractPyramid):
             output_fmt="NCHW",
             intermediates_only=True,
         )
+        if self.token_norm:
+            maps = [_normalised(tokens) for tokens in maps]
         by_index = dict(zip(indices, maps, strict=True))
         averaged = [_mean([by_index[index] for index in level]) for level in self.levels]
         return self._pooled(averaged)
@@ -137,6 +146,17 @@ def _shrunk(pixels: Float[Tensor, "b 3 height width"], scale: float) -> Tensor:
         return pixels
     size = _sides((pixels.shape[2], pixels.shape[3]), scale)
     return nn.functional.interpolate(pixels, size, mode="bilinear", align_corners=False)
+
+
+def _normalised(tokens: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    """Every position's channels at mean 0 and variance 1.
+
+    The scale and shift that a network has learned for its final norm are left out: they are one
+    linear map for all positions, which a detector's whitening undoes.
+    """
+    by_channel = tokens.permute(0, 2, 3, 1)
+    normal = nn.functional.layer_norm(by_channel, by_channel.shape[-1:], eps=TOKEN_EPS)
+    return normal.permute(0, 3, 1, 2)
 
 
 def _mean(maps: list[Tensor]) -> Tensor:

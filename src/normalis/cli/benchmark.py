@@ -19,7 +19,7 @@ def benchmark(
         str,
         typer.Argument(
             metavar="SUITE",
-            help="smoke, unified, industrial, ablation, semantic, or a TOML file of your own.",
+            help="smoke, unified, industrial, ablation, ablation-hgad, semantic, or a TOML file.",
         ),
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the runs and the tables.")],

@@ -15,7 +15,8 @@ def evaluate(
         Path, typer.Argument(metavar="MODEL", help="Folder that 'normalis fit' wrote.")
     ],
     data: Annotated[
-        Path, typer.Argument(metavar="DATA", help="Folder or manifest with labelled test pictures.")
+        list[Path],
+        typer.Argument(metavar="DATA...", help="Folders or manifests with labelled test pictures."),
     ],
     out: Annotated[
         Path | None,

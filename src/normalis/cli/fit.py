@@ -13,11 +13,13 @@ __all__ = ["fit"]
 
 def fit(
     data: Annotated[
-        Path, typer.Argument(metavar="DATA", help="Folder or manifest with good pictures.")
+        list[Path],
+        typer.Argument(metavar="DATA...", help="Folders or manifests with good pictures."),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the model to be.")],
     preset: Annotated[
-        str | None, typer.Option(help="vqflow (the default), vqflow-paper or flow.")
+        str | None,
+        typer.Option(help="vqflow (the default), hgad, flow, or the -paper forms."),
     ] = None,
     recipe: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,
     assignments: Annotated[

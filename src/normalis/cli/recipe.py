@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from normalis.errors import SettingsError
-from normalis.recipes import Recipe, parse_assignment, preset, read_recipe, recipe_from
+from normalis.presets import preset
+from normalis.recipes import Recipe, parse_assignment, read_recipe, recipe_from
 
 __all__ = ["chosen_recipe", "parse_size"]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from normalis.api.evaluate import evaluate
+from normalis.api.options import Paths
 from normalis.bundle.manifest import read_manifest
 from normalis.cli.text import counted, skipped_lines
 from normalis.errors import SettingsError
@@ -23,7 +24,7 @@ __all__ = ["judge", "result_lines"]
 
 def judge(
     model: Path,
-    data: Path,
+    data: Paths,
     *,
     layout: str = "auto",
     allow_seen: bool = False,
@@ -36,7 +37,7 @@ def judge(
 
     Args:
         model: Folder of a fitted model.
-        data: Folder or manifest with labelled test pictures.
+        data: Folder or manifest with labelled test pictures, or several.
         layout: Of the data.
         allow_seen: Evaluate on pictures that the model has seen, too.
         device: Where the model computes.

@@ -11,6 +11,7 @@ from normalis.datasets.check import (
 from normalis.datasets.layouts import LAYOUTS, open_dataset
 from normalis.datasets.manifest import MANIFEST_SUFFIXES, read_manifest
 from normalis.datasets.sample import GOOD, Dataset, Sample
+from normalis.datasets.union import open_union, set_name
 
 __all__ = [
     "GOOD",
@@ -25,5 +26,7 @@ __all__ = [
     "SizeCount",
     "check_dataset",
     "open_dataset",
+    "open_union",
     "read_manifest",
+    "set_name",
 ]

@@ -42,7 +42,7 @@ class Dataset:
     """The pictures of a folder or manifest, in the order of their names.
 
     Attributes:
-        root: The folder that all names are relative to.
+        root: The folder that all names are relative to; that of the first of several data sets.
         layout: The layout that was recognised: "mvtec", "visa", "btad", "mvtec3d", "folder" or
             "manifest".
         samples: Every picture, sorted by name; whether it can be decoded is not known yet.

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -14,6 +14,7 @@ __all__ = [
     "Assignment",
     "Batch",
     "ConceptSearch",
+    "LearnsInStages",
     "Losses",
     "MethodSettings",
     "PaperScores",
@@ -62,6 +63,20 @@ class MethodSettings(Protocol):
     @property
     def concept_source(self) -> Literal["found", "learned", "categories"]:
         """Whether they are found once, learned by the method, or the categories of the pictures."""
+        ...
+
+
+@runtime_checkable
+class LearnsInStages(Protocol):
+    """A detector whose parts are learned one after the other, each as long as the settings say."""
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """What is learned, in order."""
+        ...
+
+    def enter(self, stage: str) -> None:
+        """From here on learn this part; those before it stay as they are."""
         ...
 
 
@@ -148,12 +163,15 @@ class Scores:
         image: `b`, float32, one number for each picture.
         concept: `b`, the index of the concept that the picture shows; 0 where there is only one.
         probability: `b`, in [0, 1], how sure that is; None where the method does not say.
+        restored: `b 3 h w`, RGB in [0, 1], what the prepared picture would be without what is
+            unusual in it; None where the method does not say.
     """
 
     maps: Float[Tensor, "b h w"]
     image: Float[Tensor, " b"]
     concept: Int[Tensor, " b"]
     probability: Float[Tensor, " b"] | None = None
+    restored: Float[Tensor, "b 3 i j"] | None = None
 
 
 @dataclass(frozen=True)
@@ -233,6 +251,11 @@ class AbstractDetector(nn.Module, ABC):
         is its own. (torch's own method of this name, which it takes the place of, is not used.)
         """
         return self
+
+    @property
+    def scores_sets(self) -> bool:
+        """Whether its only score is one relative to a whole test set of known classes."""
+        return False
 
     @abstractmethod
     def paper_scores(self, maps: list[Tensor]) -> PaperScores:

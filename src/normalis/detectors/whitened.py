@@ -47,7 +47,7 @@ def whitening_steps(
 
 
 def whitened(
-    steps: nn.ModuleList, xs: list[Tensor], concept: Int[Tensor, " b"]
+    steps: nn.ModuleList, xs: list[Tensor], *, concept: Int[Tensor, " b"]
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Each level's features after its step, and the log-determinants; without steps as they are.
 
@@ -118,8 +118,8 @@ def set_memories(
 def recalled(
     memories: nn.ModuleList,
     zs: list[Tensor],
-    concept: Int[Tensor, " b"],
     *,
+    concept: Int[Tensor, " b"],
     neighbourhood: int,
 ) -> list[Tensor]:
     """How far each level's whitened features lie from what was seen; [] without memories."""

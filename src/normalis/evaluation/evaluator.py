@@ -25,7 +25,7 @@ from torch.nn import functional
 from normalis.errors import DatasetError
 from normalis.evaluation.figures import Evaluation, Figures, ImageResult, mean_figures
 from normalis.evaluation.protocol import HONEST, PAPER
-from normalis.evaluation.result import CategoryCurves, Trace
+from normalis.evaluation.result import CategoryCurves, Positions, Trace
 from normalis.metrics.counts import BINS, ScoreCounts
 from normalis.metrics.curve import Curve
 from normalis.metrics.overlap import region_weights
@@ -34,6 +34,7 @@ from normalis.metrics.thin import thin_precision, thin_recall
 __all__ = ["Evaluator"]
 
 _LIMIT, _STRICT_LIMIT = 0.3, 0.05
+_EDGES = np.linspace(-3.0, 7.0, 81)  # of the values' asinh: from -10 to 548
 
 
 class Evaluator:
@@ -53,6 +54,7 @@ class Evaluator:
         self._categories: dict[str, _Counts] = {}
         self._without_mask = 0
         self._vanished = 0
+        self._positions = np.zeros((2, len(_EDGES) - 1), dtype=np.int64)
 
     def add(
         self,
@@ -103,6 +105,11 @@ class Evaluator:
             _curves(name, counts) for name, counts in [*self._sorted(), ("", self._mixed())]
         )
 
+    def positions(self) -> Positions:
+        """How the values of all maps so far are spread over good and over defect positions."""
+        good, defect = (tuple(counts.tolist()) for counts in self._positions)
+        return Positions(tuple(np.sinh(_EDGES).tolist()), good, defect)
+
     def _sorted(self) -> "list[tuple[str, _Counts]]":
         return sorted(self._categories.items(), key=lambda item: item[0])
 
@@ -122,6 +129,9 @@ class Evaluator:
             marked = _shrink(mask, self._longest_side) > 0.5
             self._vanished += not marked.any()
         counts.add(small, marked, weights=region_weights(marked))
+        bins = np.clip(np.arcsinh(small), _EDGES[0], _EDGES[-1])
+        for row, chosen in enumerate((~marked, marked)):
+            self._positions[row] += np.histogram(bins[chosen], _EDGES)[0]
 
     def _protocol(self, pixel: ScoreCounts) -> str:
         rules = HONEST if self._score == "honest" else PAPER

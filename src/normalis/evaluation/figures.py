@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-__all__ = ["Evaluation", "Figures", "ImageResult", "mean_figures", "percent"]
+__all__ = ["Evaluation", "Figures", "ImageResult", "mean_figures", "percent", "set_means"]
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,18 @@ def mean_figures(rows: Sequence[Figures]) -> Figures:
     return Figures(
         images=sum(row.images for row in rows), defects=sum(row.defects for row in rows), **means
     )
+
+
+def set_means(evaluation: Evaluation) -> list[tuple[str, Figures]]:
+    """The mean over the categories of each of several data sets, "plant-a/bottle" being one.
+
+    Empty where there is but one data set (see `normalis.datasets.open_union`).
+    """
+    rows: dict[str, list[Figures]] = {}
+    for name, figures in evaluation.rows:
+        rows.setdefault(name.partition("/")[0], []).append(figures)
+    several = 1 < len(rows) < len(evaluation.rows)
+    return [(f"mean of {name}", mean_figures(own)) for name, own in rows.items() if several]
 
 
 def percent(figure: float | None) -> str:

@@ -16,6 +16,7 @@ __all__ = [
     "Drawn",
     "Judged",
     "ModelCard",
+    "Positions",
     "Result",
     "Seen",
     "Stage",
@@ -64,6 +65,26 @@ class CategoryCurves:
     pixel_roc: Trace | None
     pixel_pr: Trace | None
     region_recall: Trace | None
+
+
+@dataclass(frozen=True)
+class Positions:
+    """How the values of maps are spread over good and over defect positions, all classes together.
+
+    Attributes:
+        edges: Rising, in the map's own unit; evenly spaced in asinh, and the outermost bins hold
+            what lies beyond.
+        good: Unmarked pixels at the evaluation size between each edge and the next.
+        defect: Marked ones.
+    """
+
+    edges: tuple[float, ...]
+    good: tuple[int, ...]
+    defect: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.edges) - 1 == len(self.good) == len(self.defect):
+            raise ValueError("Positions need one edge more than they have counts.")
 
 
 @dataclass(frozen=True)
@@ -144,6 +165,7 @@ class ModelCard:
         data: sha256 over the pictures it was fitted on.
         train, validation, calibration: Numbers of pictures that served.
         concept_pictures: Training pictures of each concept; empty where concepts are learned.
+        concept_names: The categories that were learned; empty where concepts are found or learned.
         far: The false-alarm rate of its decisions.
         promise: What its calibration can and cannot promise, a sentence.
         recipe: All its settings, nested plain values.
@@ -163,6 +185,7 @@ class ModelCard:
     far: float
     promise: str
     recipe: dict[str, Any]
+    concept_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -201,6 +224,7 @@ class Result:
         seen: Test pictures that the model was fitted or calibrated on: none, unless allowed.
         stages: How long each part took.
         machine: Processor, memory, versions: what the timings depend on.
+        positions: How the honest maps' values are spread; None where there are no honest maps.
     """
 
     data: str
@@ -213,3 +237,4 @@ class Result:
     seen: tuple[Seen, ...]
     stages: tuple[Stage, ...]
     machine: dict[str, str]
+    positions: Positions | None = None

@@ -1,7 +1,7 @@
 """The programs that run exported graphs, each imported when it is asked for."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -75,7 +75,7 @@ class OnnxRuntime(AbstractRuntime):
 
     def run(self, pixels: Float32[np.ndarray, "b 3 h w"]) -> Outputs:
         """The outputs for a batch."""
-        return Outputs(*self._session.run(None, {INPUT: pixels}))
+        return _outputs(self._session.run(None, {INPUT: pixels}))
 
 
 @final
@@ -97,8 +97,7 @@ class OpenVino(AbstractRuntime):
 
     def run(self, pixels: Float32[np.ndarray, "b 3 h w"]) -> Outputs:
         """The outputs for a batch."""
-        # The next run would overwrite them in place.
-        return Outputs(*map(np.array, self._graph({INPUT: pixels}).values()))
+        return _outputs(self._graph({INPUT: pixels}).values())
 
 
 @final
@@ -121,7 +120,7 @@ class TorchProgram(AbstractRuntime):
         """The outputs for a batch."""
         with self._torch.inference_mode():
             outputs = self._program(self._torch.from_numpy(pixels))
-        return Outputs(*(out.numpy() for out in outputs))
+        return _outputs(out.numpy() for out in outputs)
 
 
 def open_runtime(folder: Path, format: Format, *, threads: int | None) -> AbstractRuntime:  # noqa: A002
@@ -155,3 +154,9 @@ def require(library: str) -> Any:  # noqa: ANN401
         raise ExportError(
             f"This needs {library}, which is not installed: pip install 'normalis[{extra}]'."
         ) from error
+
+
+def _outputs(arrays: Iterable[np.ndarray]) -> Outputs:
+    """The outputs in their order, copied: the next run of some runtimes overwrites them."""
+    maps, score, p_value, concept, *sure = map(np.array, arrays)
+    return Outputs(maps, score, p_value, concept.astype(np.int64), *sure)

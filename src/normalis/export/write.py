@@ -160,7 +160,9 @@ def _write_onnx(program: ExportedProgram, metadata: str, path: Path) -> None:
 def _write_openvino(program: ExportedProgram, metadata: str, path: Path) -> None:
     """OpenVINO's form, the metadata in its runtime information."""
     library: Any = require("openvino")
-    graph = library.convert_model(program)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the converter's own making
+        graph = library.convert_model(program)
     graph.inputs[0].get_tensor().set_names({INPUT})
     for output, name in zip(graph.outputs, OUTPUTS, strict=False):
         output.get_tensor().set_names({name})
@@ -170,7 +172,9 @@ def _write_openvino(program: ExportedProgram, metadata: str, path: Path) -> None
 
 def _write_torch(program: ExportedProgram, metadata: str, path: Path) -> None:
     """A program of `torch.export`, the metadata among its extra files."""
-    torch.export.save(program, path, extra_files={METADATA: metadata})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch's own making
+        torch.export.save(program, path, extra_files={METADATA: metadata})
 
 
 _LIBRARIES: Mapping[Format, tuple[str, ...]] = {

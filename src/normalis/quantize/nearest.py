@@ -22,7 +22,9 @@ def nearest_codes(x: Float[Tensor, "n d"], codes: Float[Tensor, "k d"]) -> Int[T
 
 def code_counts(index: Int[Tensor, " n"], size: int) -> Float[Tensor, " k"]:
     """How many rows took each of `size` codes."""
-    return torch.bincount(index, minlength=size).float()
+    # Not `bincount`, whose length depends on the data: no graph could hold it.
+    ones = torch.ones_like(index, dtype=torch.float32)
+    return ones.new_zeros(size).index_add_(0, index, ones)
 
 
 def perplexity(counts: Float[Tensor, " k"]) -> Float[Tensor, ""]:

@@ -5,10 +5,12 @@ import hashlib
 import json
 import os
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, TextIO, final
+
+from PIL import Image
 
 from normalis.images.write import write_raw_map
 from normalis.report.overlay import overlay, write_image
@@ -16,9 +18,9 @@ from normalis.results import MapRange, Result, Skipped
 
 __all__ = ["FOLDERS", "Answer", "AnswerWriter"]
 
-_OVERLAYS, _MAPS = "overlays", "maps"
-FOLDERS = (_OVERLAYS, _MAPS)
-"""What the folders of heat maps and raw maps are called."""
+_OVERLAYS, _MAPS, _RESTORED = "overlays", "maps", "restored"
+FOLDERS = (_OVERLAYS, _MAPS, _RESTORED)
+"""What the folders of heat maps, raw maps and restored pictures are called."""
 
 _LINES, _TABLE = "answers.jsonl", "answers.csv"
 _PARTIAL = ".partial"
@@ -49,6 +51,7 @@ class Answer:
         box_y1: The row after its last.
         overlay: File of the heat map, below the folder of the answers.
         raw_map: File of the raw map, below the folder of the answers.
+        restored: File of the restored picture, below the folder of the answers.
         reason: Why the picture was skipped.
     """
 
@@ -71,12 +74,13 @@ class Answer:
     box_y1: int | None = None
     overlay: str | None = None
     raw_map: str | None = None
+    restored: str | None = None
     reason: str | None = None
 
 
 @final
 class AnswerWriter:
-    """Writes `answers.jsonl`, `answers.csv`, `overlays/` and `maps/` into one folder.
+    """Writes `answers.jsonl`, `answers.csv`, `overlays/`, `maps/`, `restored/` into one folder.
 
     The two tables grow under names that end in `.partial` and get their own at the end of the
     `with` block: a run that is killed leaves nothing that looks finished, and one that fails
@@ -86,7 +90,7 @@ class AnswerWriter:
         out: The folder; made where it is missing.
         root: A folder above all pictures; files are named by the pictures' paths below it.
         map_range: What the maps' values mean.
-        overlays: Whether to write heat maps.
+        overlays: Whether to write heat maps, and restored pictures where there are any.
         raw: Write raw maps too: "npy" holds the float32 values; "tiff" has 16 bits, linear from as
             far below the usual value as the high value lies above it to seven times as far above,
             the same range for every picture of a model.
@@ -140,7 +144,12 @@ class AnswerWriter:
         if isinstance(result, Skipped):
             answer = Answer(path=str(result.path), decision="skipped", reason=result.reason)
         else:
-            answer = _answer(result, self._write_overlay(result), self._write_raw(result))
+            answer = replace(
+                _answer(result),
+                overlay=self._write_overlay(result),
+                raw_map=self._write_raw(result),
+                restored=self._write_restored(result),
+            )
         row = asdict(answer)
         self._table.writerow(row)
         self._lines.write(json.dumps(row, allow_nan=False) + "\n")
@@ -157,6 +166,13 @@ class AnswerWriter:
             return None
         name = self._file_name(_OVERLAYS, result.path, ".png")
         write_image(overlay(result, self._map_range), self._out / name)
+        return name
+
+    def _write_restored(self, result: Result) -> str | None:
+        if not self._overlays or result.restored is None:
+            return None
+        name = self._file_name(_RESTORED, result.path, ".png")
+        write_image(Image.fromarray(result.restored), self._out / name)
         return name
 
     def _write_raw(self, result: Result) -> str | None:
@@ -178,8 +194,8 @@ class AnswerWriter:
         return (Path(folder) / below.with_name(name + suffix)).as_posix()
 
 
-def _answer(result: Result, overlay_name: str | None, raw_name: str | None) -> Answer:
-    """The row of a scored picture."""
+def _answer(result: Result) -> Answer:
+    """The row of a scored picture, without the names of its files."""
     box = result.box
     return Answer(
         path=str(result.path),
@@ -199,6 +215,4 @@ def _answer(result: Result, overlay_name: str | None, raw_name: str | None) -> A
         box_y0=box and box.y0,
         box_x1=box and box.x1,
         box_y1=box and box.y1,
-        overlay=overlay_name,
-        raw_map=raw_name,
     )

@@ -11,6 +11,7 @@ from normalis.evaluation.folder import read_result
 from normalis.images.write import write_text
 from normalis.report.benchmark_tables import Section, run_table, sections
 from normalis.report.pages import render_page
+from normalis.report.plots import position_plot
 from normalis.report.site import write_report
 from normalis.report.tables import as_markdown, markdown_text
 from normalis.suites.outcome import SCHEMA, Benchmark, NotRun, Outcome
@@ -98,8 +99,19 @@ def _page(benchmark: Benchmark) -> str:
         "sections": _sections(benchmark),
         "reports": [(one.run.title, f"{one.folder}/{_PAGE}") for one in benchmark.outcomes],
         "not_run": [_not_run(one) for one in benchmark.not_run],
+        "positions": _drawn_positions(benchmark),
     }
     return render_page("benchmark.html", values)
+
+
+def _drawn_positions(benchmark: Benchmark) -> list[tuple[str, str]]:
+    """Title and drawing of every run with the first seed that has marked defects."""
+    first = benchmark.suite.seeds[0]
+    return [
+        (one.run.title, position_plot(found, name=f"positions-{number}", title=one.run.title))
+        for number, one in enumerate(benchmark.outcomes)
+        if one.run.seed == first and (found := one.positions) and sum(found.defect)
+    ]
 
 
 def _tree(benchmark: Benchmark) -> dict[str, Any]:

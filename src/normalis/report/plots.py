@@ -6,14 +6,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from normalis.evaluation.result import CategoryCurves, Trace
+from normalis.evaluation.result import CategoryCurves, Positions, Trace
 from normalis.report.promise import Measured
 from normalis.report.svg import CLASS, DEFECT, INK, NORMAL, PALETTE, SOFT, draw_svg, line_colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["CURVES", "DASHES", "CurveKind", "curve_plot", "promise_plot", "score_plot"]
+__all__ = [
+    "CURVES",
+    "DASHES",
+    "CurveKind",
+    "curve_plot",
+    "position_plot",
+    "promise_plot",
+    "score_plot",
+]
 
 DASHES = ((), (4.0, 1.5), (1.0, 1.0), (6.0, 1.5, 1.0, 1.5), (2.0, 2.0))
 """Lines beyond the palette's colours are told apart by dashes: lengths on and off, in widths."""
@@ -121,6 +129,31 @@ def score_plot(
         axes.set(xlabel="score", ylabel="pictures", xlim=(edges[0], edges[-1]))
         axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
+
+    return draw_svg(draw, name=name, title=title, size=(4.2, 2.2))
+
+
+def position_plot(positions: Positions, *, name: str, title: str) -> str:
+    """How far defect positions lie above good ones: the share of each kind at every value.
+
+    Args:
+        positions: Of all classes together.
+        name: A word for the drawing.
+        title: For those who cannot see it.
+    """
+    places = np.arcsinh(positions.edges)
+    ticks = (-3, -1, 0, 1, 3, 10, 30, 100, 300)
+
+    def draw(axes: "Axes") -> None:
+        kinds = ((positions.good, NORMAL, "good"), (positions.defect, DEFECT, "defect"))
+        for counts, colour, label in kinds:
+            shares = 100 * np.array(counts) / max(1, sum(counts))
+            axes.stairs(shares, places, fill=True, color=colour, alpha=0.35, linewidth=0)
+            axes.stairs(shares, places, color=colour, linewidth=1.0, label=label)
+        axes.set(xlabel="standard deviations above the usual", ylabel="positions, %")
+        axes.set(xlim=(places[0], places[-1]))
+        axes.set_xticks(np.arcsinh(ticks), [str(tick) for tick in ticks])
+        axes.legend(loc="upper right", borderaxespad=0)
 
     return draw_svg(draw, name=name, title=title, size=(4.2, 2.2))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from normalis.evaluation.figures import Evaluation, Figures, percent
+from normalis.evaluation.figures import Evaluation, Figures, percent, set_means
 from normalis.evaluation.result import Judged, Result
 from normalis.metrics.intervals import Interval, bootstrap_auroc, clopper_pearson
 from normalis.report.promise import TABLED, measured
@@ -100,6 +100,7 @@ def figure_sheet(
             for row, figures in evaluation.rows
         ),
         totals=(
+            *(Line(part, None, _figure_cells(own, None)) for part, own in set_means(evaluation)),
             Line("mean", None, _figure_cells(evaluation.mean, None)),
             Line("all mixed", None, _figure_cells(evaluation.mixed, intervals.get(""))),
         ),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from normalis.evaluation.figures import Evaluation, Figures, percent
+from normalis.evaluation.figures import Evaluation, Figures, percent, set_means
 
 __all__ = ["Table", "as_markdown", "as_text", "figure_table", "markdown_text"]
 
@@ -66,7 +66,12 @@ def markdown_text(text: str) -> str:
 
 
 def _named(evaluation: Evaluation) -> list[tuple[str, Figures]]:
-    return [*evaluation.rows, ("mean", evaluation.mean), ("all mixed", evaluation.mixed)]
+    return [
+        *evaluation.rows,
+        *set_means(evaluation),
+        ("mean", evaluation.mean),
+        ("all mixed", evaluation.mixed),
+    ]
 
 
 def _reasons(evaluation: Evaluation) -> list[str]:

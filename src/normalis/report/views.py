@@ -7,7 +7,7 @@ from normalis.evaluation.figures import Figures, percent
 from normalis.evaluation.result import Judged, Result
 from normalis.metrics.intervals import Interval
 from normalis.report.concepts import Concept, agreement, concepts
-from normalis.report.plots import CURVES, curve_plot, promise_plot, score_plot
+from normalis.report.plots import CURVES, curve_plot, position_plot, promise_plot, score_plot
 from normalis.report.promise import PLOTTED, decided, measured
 from normalis.report.sheets import Sheet, auroc_interval, decision_sheet, figure_sheet, span
 from normalis.report.verdicts import VERDICTS, class_of, tally, verdict
@@ -102,7 +102,10 @@ def make_view(result: Result) -> View:
         ),
         notes=_notes(result),
         curves=_curves(result, classes),
-        scores=tuple(_scores(name, number, by_class[name]) for name, number in classes.items()),
+        scores=(
+            *(_scores(name, number, by_class[name]) for name, number in classes.items()),
+            *_positions(result),
+        ),
         decisions=decision_sheet(result, by_class),
         promise=_promise(result.pictures),
         kept=_kept(result),
@@ -186,6 +189,15 @@ def _scores(name: str, number: int, pictures: Sequence[Judged]) -> Plot:
     title = f"Scores of {name}: {len(normal)} good and {len(defect)} defect pictures"
     svg = score_plot(normal, defect, name=file, title=title, threshold=_threshold(pictures))
     return Plot(file, name, svg, number)
+
+
+def _positions(result: Result) -> tuple[Plot, ...]:
+    """Where the values of good and of defect positions lie; nothing without marked defects."""
+    found = result.positions
+    if found is None or not sum(found.defect):
+        return ()
+    title = "Values of good and of defect positions, all classes"
+    return (Plot("positions", title, position_plot(found, name="positions", title=title)),)
 
 
 def _threshold(pictures: Sequence[Judged]) -> float | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from normalis.evaluation.figures import Evaluation
-from normalis.evaluation.result import Stage
+from normalis.evaluation.result import Positions, Stage
 from normalis.suites.suite import Run, Suite
 
 __all__ = ["SCHEMA", "Benchmark", "FitRecord", "NotRun", "Outcome", "RunRecord"]
@@ -73,6 +73,7 @@ class Outcome:
         skipped: Test pictures that could not be read, and why.
         machine: What it ran on, and versions.
         recipe: All settings, nested plain values.
+        positions: How the values of its maps are spread; None without honest maps.
     """
 
     run: Run
@@ -84,6 +85,7 @@ class Outcome:
     skipped: tuple[tuple[str, str], ...]
     machine: dict[str, str]
     recipe: dict[str, Any]
+    positions: Positions | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

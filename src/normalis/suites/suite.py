@@ -11,7 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from normalis.datasets.semantic import OneClass
 from normalis.errors import SettingsError
-from normalis.recipes import Recipe, preset, read_recipe, recipe_from, require_known
+from normalis.presets import preset
+from normalis.recipes import Recipe, read_recipe, recipe_from, require_known
 
 __all__ = [
     "Run",

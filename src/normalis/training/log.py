@@ -43,6 +43,7 @@ class EpochRecord:
         purity: Share of training pictures whose category is the commonest of their concept; None
             where categories are not known.
         seconds: Duration of the epoch.
+        stage: What was learned, of a detector that learns in stages; empty for others.
     """
 
     epoch: int
@@ -52,13 +53,15 @@ class EpochRecord:
     codebooks: tuple[CodebookUse, ...]
     purity: float | None
     seconds: float
+    stage: str = ""
 
 
 class Tally:
     """Sums over the steps of an epoch."""
 
-    def __init__(self, categories: tuple[str | None, ...]) -> None:
+    def __init__(self, categories: tuple[str | None, ...], stage: str = "") -> None:
         self.categories = categories
+        self.stage = stage
         self.steps = 0
         self.nll = 0.0
         self.terms: dict[str, float] = {}
@@ -90,6 +93,7 @@ class Tally:
             ),
             purity=self._purity(),
             seconds=seconds,
+            stage=self.stage,
         )
 
     def _count(self, codes: list[int], rows: list[int]) -> None:

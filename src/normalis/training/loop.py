@@ -2,21 +2,20 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from normalis.detectors.contract import AbstractDetector, Batch, Losses
+from normalis.detectors.contract import AbstractDetector, Batch, LearnsInStages, Losses
 from normalis.errors import FitError
 from normalis.features.extract import FeatureTable
 from normalis.images.write import replacing
 from normalis.progress import Observer
 from normalis.training.log import EpochRecord, Tally, record_from
-from normalis.training.optimizer import optimizer_of, set_rate
+from normalis.training.optimizer import clip_gradient, optimizer_of, set_rate, use_bfloat16
 from normalis.training.processes import average_gradients, this_process
 from normalis.training.settings import TrainingSettings
 
@@ -72,6 +71,8 @@ def train(
     run and an uninterrupted one give the same detector. Under `torchrun` each process takes its
     share of every batch, and gradients and codebook statistics are those of the whole batch.
 
+    A detector that learns in stages is trained so in each, from the best epoch of the one before.
+
     Args:
         detector: An initialised detector.
         data: Features and the rows that train.
@@ -87,13 +88,9 @@ def train(
     """
     run = _Run(detector, data, settings, checkpoint)
     run.resume()
-    observer.stage("training", run.epochs * run.steps)
-    observer.advance(run.epoch * run.steps)
-    while run.epoch < run.epochs and run.stale < settings.patience:
-        record = run.one_epoch(observer)
-        run.save()
-        observer.advance(0, note=_describe(record))
-    detector.load_state_dict(run.best_state)
+    run.one_stage(observer)
+    while run.next_stage():
+        run.one_stage(observer)
     detector.eval()
     return tuple(run.records)
 
@@ -117,26 +114,55 @@ class _Run:
         self.batch_size = self._batch_size()
         self.steps = len(data.train) // self.batch_size
         self.epochs = max(settings.epochs, math.ceil(settings.least_steps / self.steps))
-        self.optimizer = optimizer_of(detector.parameter_groups(), settings)
+        self.stages = detector.stages if isinstance(detector, LearnsInStages) else ("",)
         self.generator = torch.Generator().manual_seed(settings.seed)
         self.device = next(detector.parameters()).device
-        self.autocast = _use_bfloat16(settings.precision, self.device)
+        self.autocast = use_bfloat16(settings.precision, self.device)
+        self.records: list[EpochRecord] = []
+        self._enter(0)
+
+    def _enter(self, stage: int) -> None:
+        """Begin a stage."""
+        if isinstance(self.detector, LearnsInStages):
+            self.detector.enter(self.stages[stage])
+        self.stage = stage
+        self.optimizer = optimizer_of(self.detector.parameter_groups(), self.settings)
         self.epoch = 0
         self.stale = 0
         self.best = math.inf
-        self.best_state = _copy(detector.state_dict())
-        self.records: list[EpochRecord] = []
+        self.best_state = _copy(self.detector.state_dict())
+
+    def next_stage(self) -> bool:
+        """Begin the next stage, if there is one."""
+        if self.stage + 1 == len(self.stages):
+            return False
+        self._enter(self.stage + 1)
+        return True
+
+    def one_stage(self, observer: Observer) -> None:
+        """The rest of a stage; the detector ends as it was at the stage's best epoch."""
+        name = self.stages[self.stage]
+        observer.stage(f"training the {name}" if name else "training", self.epochs * self.steps)
+        observer.advance(self.epoch * self.steps)
+        while self.epoch < self.epochs and self.stale < self.settings.patience:
+            record = self.one_epoch(observer)
+            self.save()
+            observer.advance(0, note=_describe(record))
+        self.detector.load_state_dict(self.best_state)
 
     def one_epoch(self, observer: Observer) -> EpochRecord:
         """One pass over the training pictures, and the held-out likelihood after it."""
         start = time.perf_counter()
         self.detector.train()
-        tally = Tally(self.data.categories)
-        for step, rows in enumerate(self._order()):
-            own = self._share(rows)
-            losses = self._step(own, self.epoch * self.steps + step)
-            tally.add(losses, own)
-            observer.advance(note=f"{float(losses.nll.detach()):.4f}")
+        tally = Tally(self.data.categories, self.stages[self.stage])
+        with torch.random.fork_rng(devices=[]):
+            # What a network draws, as dropout does: a resumed run repeats it.
+            torch.manual_seed(self._seed() + self.rank)
+            for step, rows in enumerate(self._order()):
+                own = self._share(rows)
+                losses = self._step(own, self.epoch * self.steps + step)
+                tally.add(losses, own)
+                observer.advance(note=f"{float(losses.nll.detach()):.4f}")
         validation = self._validate()
         self.epoch += 1
         seconds = time.perf_counter() - start
@@ -150,6 +176,7 @@ class _Run:
         if not self.checkpoint.exists():
             return
         state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        self._enter(state["stage"])
         self.detector.load_state_dict(state["detector"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"].cpu())
@@ -167,6 +194,7 @@ class _Run:
             "generator": self.generator.get_state(),
             "best_state": self.best_state,
             "best": self.best,
+            "stage": self.stage,
             "epoch": self.epoch,
             "stale": self.stale,
             "records": [asdict(record) for record in self.records],
@@ -194,7 +222,7 @@ class _Run:
         self.optimizer.zero_grad()
         losses.total.backward()
         average_gradients(self.detector, self.world)
-        nn.utils.clip_grad_norm_(self.detector.parameters(), self.settings.clip)
+        clip_gradient(self.detector, self.settings)
         self.optimizer.step()
         self.detector.update_codebooks(losses, self.generator)
         return losses
@@ -210,11 +238,15 @@ class _Run:
 
     def _order(self) -> Iterator[list[int]]:
         """The epoch's batches, drawn from seed and epoch alone: a resumed run repeats them."""
-        generator = torch.Generator().manual_seed(1_000_003 * self.settings.seed + self.epoch)
+        generator = torch.Generator().manual_seed(self._seed())
         order = torch.randperm(len(self.data.train), generator=generator).tolist()
         for step in range(self.steps):
             chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
             yield [self.data.train[i] for i in chosen]
+
+    def _seed(self) -> int:
+        """Of everything that is drawn in an epoch."""
+        return 1_000_003 * self.settings.seed + 1000 * self.stage + self.epoch
 
     def _share(self, rows: list[int]) -> list[int]:
         """This process's rows of a batch: a run of them, so that all shares in turn are the batch.
@@ -255,16 +287,6 @@ class _Run:
                 "processes: add pictures, or start fewer processes."
             )
         return size
-
-
-def _use_bfloat16(precision: str, device: torch.device) -> bool:
-    """Whether to compute in bfloat16; `auto` asks the processor."""
-    if precision != "auto":
-        return precision == "bfloat16"
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    abilities: Mapping[str, Any] = torch.cpu.get_capabilities()
-    return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))
 
 
 def _copy(state: dict[str, Tensor]) -> dict[str, Tensor]:

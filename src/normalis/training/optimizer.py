@@ -1,14 +1,16 @@
-"""The optimiser, and its learning rate at each step."""
+"""The optimiser, its learning rate at each step, the bound on the gradient, the precision."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import nn
 
 from normalis.detectors.contract import ParameterGroup
 from normalis.training.settings import TrainingSettings
 
-__all__ = ["optimizer_of", "set_rate"]
+__all__ = ["clip_gradient", "optimizer_of", "set_rate", "use_bfloat16"]
 
 
 def optimizer_of(
@@ -34,6 +36,24 @@ def set_rate(
     rate = settings.learning_rate * _share(settings, done, total)
     for group in optimizer.param_groups:
         group["lr"] = rate * group["rate"]
+
+
+def clip_gradient(model: nn.Module, settings: TrainingSettings) -> None:
+    """Bound the gradient's norm, or each of its elements."""
+    if settings.clip_by == "value":
+        nn.utils.clip_grad_value_(model.parameters(), settings.clip)
+    else:
+        nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+
+
+def use_bfloat16(precision: str, device: torch.device) -> bool:
+    """Whether to compute in bfloat16; `auto` asks the processor."""
+    if precision != "auto":
+        return precision == "bfloat16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    abilities: Mapping[str, Any] = torch.cpu.get_capabilities()
+    return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))
 
 
 def _share(settings: TrainingSettings, done: int, total: int) -> float:

@@ -22,7 +22,8 @@ class TrainingSettings:
         weight_decay: How strongly weights are drawn to zero.
         warmup: Share of the steps over which the rate rises from a tenth.
         decay: The rate after that: `cosine` to zero, or `constant` (paper).
-        clip: Largest norm of the gradient.
+        clip: Largest norm of the gradient, or the largest value of any of its elements.
+        clip_by: `norm` or `value` (LSR, paper).
         precision: `float32`, `bfloat16`, or `auto`: bfloat16 where the processor computes in it.
         validation: Share of the normal pictures held out for early stopping and for the scale of
             the scores; they take no part in the calibration.
@@ -40,6 +41,7 @@ class TrainingSettings:
     warmup: float = 0.1
     decay: Literal["cosine", "constant"] = "cosine"
     clip: float = 1.0
+    clip_by: Literal["norm", "value"] = "norm"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     validation: float = 0.1
     patience: int = 5

@@ -6,8 +6,9 @@ from torch import nn
 from normalis.detectors.concepts import FixedEncoder
 from normalis.detectors.contract import PictureShapes
 from normalis.detectors.hgad.classes import ClassFinder
-from normalis.detectors.hgad.detector import HGAD, Objective, ScoreForm
+from normalis.detectors.hgad.detector import HGAD, ScoreForm
 from normalis.detectors.hgad.level import MixtureLevel
+from normalis.detectors.hgad.objective import Objective
 from normalis.detectors.hgad.settings import HGADSettings
 from normalis.detectors.levels import LevelScale, chosen_levels
 from normalis.detectors.whitened import whitening_steps
@@ -62,6 +63,7 @@ def build_hgad(settings: HGADSettings, shapes: PictureShapes, *, concepts: int, 
             ),
             form=ScoreForm(
                 size=shapes.size,
+                single_picture=settings.single_picture,
                 neighbourhood=settings.neighbourhood,
                 smoothing=settings.smoothing,
                 top_share=settings.top_share,

@@ -1,7 +1,7 @@
 """HGAD: one flow for many products, whose latents gather around a centre for each."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -16,42 +16,22 @@ from normalis.detectors.contract import (
     PaperScores,
     ParameterGroup,
     Scores,
-    Term,
     top_mean,
 )
 from normalis.detectors.hgad.classes import ClassFinder
 from normalis.detectors.hgad.level import Latent, MixtureLevel, draw_places
+from normalis.detectors.hgad.objective import Objective
 from normalis.detectors.hgad.paper import Quantities, product_maps
 from normalis.detectors.levels import LevelScale, upsample
 from normalis.detectors.whitened import recalled, set_memories, set_whitening, whitened
-from normalis.mixtures.hierarchical import HierarchicalTerms
 from normalis.mixtures.located_gaussian import LocatedGaussian
 from normalis.nn.blur import gaussian_blur
 from normalis.quantize.memory import ConceptMemory
 
-__all__ = ["HGAD", "Objective", "ScoreForm"]
+__all__ = ["HGAD", "ScoreForm"]
 
 CANDIDATES = 4  # classes that are near enough by the descriptor to be asked for their likelihood
 SEED_STEPS = 1_000_000  # steps of a training that get places of their own
-
-
-@dataclass(frozen=True, kw_only=True)
-class Objective:
-    """Weights of the objective's terms (METHODS §2.3).
-
-    Attributes:
-        information: Of the mutual information.
-        entropy: Of the entropy.
-        first_stage: Share of the training without the terms of the classes' own centres.
-        centre_rate: Learning rate of the mixture, in shares of the flow's.
-        places: Positions of each map and picture that a step looks at; 0 for all.
-    """
-
-    information: float
-    entropy: float
-    first_stage: float
-    centre_rate: float
-    places: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +43,12 @@ class ScoreForm:
         neighbourhood: Side of the square whose mean feature the memories are asked for, positions.
         smoothing: Standard deviation of the blur of the map, pixels.
         top_share: Share of the map that the image score averages.
+        single_picture: A picture has a score of its own; otherwise the published score alone is
+            meant to be used.
     """
 
     size: tuple[int, int]
+    single_picture: bool
     neighbourhood: int
     smoothing: float
     top_share: float
@@ -126,6 +109,11 @@ class HGAD(AbstractDetector):
         # The highest log-likelihood and negative entropy of each level on held-out pictures.
         self.register_buffer("highest", torch.zeros(2, len(levels)))
 
+    @property
+    def scores_sets(self) -> bool:
+        """The published form has no score of a single picture (METHODS §2.4)."""
+        return not self.form.single_picture
+
     def parameter_groups(self) -> tuple[ParameterGroup, ...]:
         """The flows, and their mixtures: faster and without decay (METHODS §2.3)."""
         flows = [p for level in self._flows() for p in level.flow.parameters()]
@@ -148,16 +136,7 @@ class HGAD(AbstractDetector):
         for level, z, j in zip(self._flows(), self._moved(zs, label), log_dets, strict=True):
             some = draw_places(len(z), (z.shape[2], z.shape[3]), most=places, generator=generator)
             terms.append(level.terms(level(z, j, places=some), label))
-        summed = _summed(terms)
-        o = self.objective
-        total = summed.inter - o.information * summed.information + o.entropy * summed.entropy
-        if batch.done >= o.first_stage:
-            total = total + summed.intra + summed.likelihood
-        return Losses(
-            total=total,
-            nll=summed.intra / len(terms),
-            terms=tuple(Term(f.name, getattr(summed, f.name)) for f in fields(summed)),
-        )
+        return self.objective.losses(terms, done=batch.done)
 
     def update_codebooks(self, losses: Losses, generator: torch.Generator) -> None:
         """Nothing moves without a gradient."""
@@ -188,7 +167,7 @@ class HGAD(AbstractDetector):
             told = self._told(batches(), label)
             set_memories(
                 self.memories,
-                ((whitened(self.whitening, xs, y)[0], y) for xs, y in told),
+                ((whitened(self.whitening, xs, concept=y)[0], y) for xs, y in told),
                 pictures=len(averages),
                 neighbourhood=self.form.neighbourhood,
                 generator=generator,
@@ -270,7 +249,7 @@ class HGAD(AbstractDetector):
         zs, log_dets = self._whitened(maps, concept)
         latents = self._latents_of(zs, log_dets, concept)
         flow = [level.energy(z) for level, z in zip(self._flows(), latents, strict=True)]
-        memory = recalled(self.memories, zs, concept, neighbourhood=self.form.neighbourhood)
+        memory = recalled(self.memories, zs, concept=concept, neighbourhood=self.form.neighbourhood)
         return [*flow, *memory]
 
     def _guess(self, maps: list[Tensor]) -> _Guess:
@@ -282,7 +261,7 @@ class HGAD(AbstractDetector):
         energies = []
         for label in near.unbind(1):
             step = self.whitening[-1:]
-            (z,), (j,) = whitened(step, [last], label)
+            (z,), (j,) = whitened(step, [last], concept=label)
             z = level.moved(z, label) if self._by_class else z
             energies.append(level.evidence(level(z, j), label))
         share = torch.stack(energies, 1).softmax(1).mean((2, 3))
@@ -303,7 +282,7 @@ class HGAD(AbstractDetector):
         self, maps: list[Tensor], label: Int[Tensor, " b"]
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Each level's features after the closed-form first step, and its log-determinants."""
-        return whitened(self.whitening, [maps[i] for i in self.levels], label)
+        return whitened(self.whitening, [maps[i] for i in self.levels], concept=label)
 
     def _moved(self, zs: list[Tensor], label: Int[Tensor, " b"]) -> list[Tensor]:
         """What was whitened by class goes to its class's centre; else the flow has to find it."""
@@ -319,13 +298,3 @@ class HGAD(AbstractDetector):
 
     def _flows(self) -> list[MixtureLevel]:
         return list(cast("Iterable[MixtureLevel]", self.flows))
-
-
-def _summed(terms: list[HierarchicalTerms]) -> HierarchicalTerms:
-    """The terms of all levels together."""
-    return HierarchicalTerms(
-        **{
-            f.name: torch.stack([getattr(term, f.name) for term in terms]).sum()
-            for f in fields(HierarchicalTerms)
-        }
-    )

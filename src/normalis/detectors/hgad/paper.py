@@ -1,5 +1,6 @@
 """The published maps of HGAD: how far two quantities stay below their maxima, multiplied."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +26,14 @@ class Quantities:
 
     likelihood: tuple[Float[Tensor, "b _ _"], ...]
     certainty: tuple[Float[Tensor, "b _ _"], ...]
+
+    @classmethod
+    def joined(cls, parts: Sequence["Quantities"]) -> "Quantities":
+        """Those of all these pictures."""
+        return cls(
+            tuple(torch.cat(level) for level in zip(*(p.likelihood for p in parts), strict=True)),
+            tuple(torch.cat(level) for level in zip(*(p.certainty for p in parts), strict=True)),
+        )
 
     def highest(self) -> Float[Tensor, "2 l"]:
         """The maximum of each quantity at each level, over all pictures and positions."""

@@ -15,7 +15,7 @@ class HGADSettings:
     """Widths, depths and switches of HGAD (METHODS §2).
 
     The defaults are the corrected form at widths that train on two processor cores; the preset
-    `hgad-paper` of `normalis.recipes` holds the published form.
+    `hgad-paper` of `normalis.presets` holds the published form.
 
     Attributes:
         levels: Maps of the pyramid that get a flow, by index; () for all but the last, or for all

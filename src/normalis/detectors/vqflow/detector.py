@@ -247,7 +247,7 @@ class VQFlow(AbstractDetector):
         memory = recalled(
             self.memories,
             latents.whitened,
-            latents.condition.concept,
+            concept=latents.condition.concept,
             neighbourhood=self.form.neighbourhood,
         )
         return [*flow, *memory], latents.condition
@@ -256,7 +256,7 @@ class VQFlow(AbstractDetector):
         self, maps: list[Tensor], concept: Int[Tensor, " b"]
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Each level's features after the closed-form first step, and its log-determinants."""
-        return whitened(self.whitening, [maps[i] for i in self.levels], concept)
+        return whitened(self.whitening, [maps[i] for i in self.levels], concept=concept)
 
 
 def _sums(first: list[Tensor], second: list[Tensor]) -> list[Tensor]:

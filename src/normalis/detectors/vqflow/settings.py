@@ -15,7 +15,7 @@ class VQFlowSettings:
     """Widths, depths and switches of VQ-Flow (METHODS §1).
 
     The defaults are the corrected form at widths that train on two processor cores; the presets
-    `vqflow-paper` and `flow` of `normalis.recipes` hold the others.
+    `vqflow-paper` and `flow` of `normalis.presets` hold the others.
 
     Attributes:
         levels: Maps of the pyramid that get a flow, by index; () for all but the last, which then

@@ -1,0 +1,182 @@
+"""LSR against the reconstruction errors of a VAE and of its own VQ-VAE, on brain scans.
+
+    python benchmarks/medical.py DATA --seeds 0 1 2
+
+DATA has the layout of MVTec AD. Healthy training pictures alone are learned from; every test
+picture is scored once by the last model, and nothing is chosen on them. The VQ-VAE is the one
+inside LSR: the preset `vqvae` learns the same one from the same seed. Beside them stand two scores
+that learn nothing: how far a picture's size, and its brightness and contrast, lie from those of the
+training pictures. Where they do well, the diseased can be told by how they were scanned.
+
+Fits are kept in a folder, and the same command goes on after an interruption. Figures go to
+benchmarks/results/medical.json, the table to medical.md. The maps are not needed here, so that one
+restoration of each picture is enough.
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+
+from normalis.api.fit import fit
+from normalis.api.load import describe, load
+from normalis.api.options import FitOptions
+from normalis.cli.observer import observing
+from normalis.datasets.layouts import open_dataset
+from normalis.datasets.sample import Sample
+from normalis.detectors.lsr.detector import LSR
+from normalis.evaluation.machine import machine
+from normalis.images.decode import read_picture
+from normalis.metrics.ranking import auroc, average_precision
+from normalis.presets import preset
+from normalis.recipes import Recipe, recipe_from
+from normalis.results import Skipped
+from normalis.scoring import Scorer
+
+RESULTS = Path(__file__).parent / "results"
+
+Scores = np.ndarray
+"""`n`, one number for each test picture, higher is more anomalous."""
+
+
+def main() -> None:
+    """Fit what was not fitted before, score, and write figures and table."""
+    options = _options()
+    data = open_dataset(options.data, layout="mvtec")
+    runs = [run for seed in options.seeds for run in _runs(options, seed, data.test)]
+    runs += [_run("size", None, _far_from(data.train_good, data.test, _size), data.test)]
+    runs += [_run("brightness", None, _far_from(data.train_good, data.test, _light), data.test)]
+    tree = {"data": options.data.name, "machine": machine(), "runs": runs}
+    options.results.mkdir(exist_ok=True)
+    path = options.results / "medical.json"
+    path.write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")
+    table = _table(runs)
+    path.with_suffix(".md").write_text(table, encoding="utf-8")
+    print(table)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--out", type=Path, help="folder of the fits")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    options.out = options.out or Path(tempfile.gettempdir()) / "normalis-medical"
+    options.out.mkdir(parents=True, exist_ok=True)
+    return options
+
+
+def _runs(options: argparse.Namespace, seed: int, test: Sequence[Sample]) -> list[dict[str, Any]]:
+    """The three methods with one seed."""
+    runs: list[dict[str, Any]] = []
+    for name in ("lsr", "vae"):
+        scorer, notes = _fitted(options, _recipe(name, seed))
+        runs.append({**_run(name, seed, _scores(scorer, test), test), **notes})
+        if name == "lsr":
+            assert isinstance(scorer.detector, LSR)
+            scorer.detector.prior = None
+            runs.append({**_run("vqvae", seed, _scores(scorer, test), test), **notes})
+    return runs
+
+
+def _recipe(name: str, seed: int) -> Recipe:
+    changes: dict[str, Any] = {"training": {"seed": seed}, "lsr": {"restorations": 1}}
+    return recipe_from(preset(name), changes)
+
+
+def _fitted(options: argparse.Namespace, recipe: Recipe) -> tuple[Scorer, dict[str, Any]]:
+    """The model, made now or before, and what is to be known of it."""
+    out = options.out / f"{recipe.preset}-{recipe.training.seed}"
+    log = out.with_suffix(".json")
+    if not log.is_file():
+        with observing() as observer:
+            settings = FitOptions(cache=options.cache, resume=True, device="cpu")
+            done = fit(options.data, out, recipe=recipe, options=settings, observer=observer)
+        log.write_text(json.dumps([asdict(record) for record in done.records]), encoding="utf-8")
+    records = json.loads(log.read_text(encoding="utf-8"))
+    notes = {
+        "recipe": describe(out).recipe.to_tree(),
+        "training_seconds": round(sum(record["seconds"] for record in records)),
+        "training": records,
+    }
+    return load(out, device="cpu"), notes
+
+
+def _scores(scorer: Scorer, test: Sequence[Sample]) -> Scores:
+    answers = list(scorer.score([sample.path for sample in test], strict=True))
+    return np.array([answer.score for answer in answers if not isinstance(answer, Skipped)])
+
+
+def _far_from(
+    train: Sequence[Sample],
+    test: Sequence[Sample],
+    measure: Callable[[Sample], tuple[float, float]],
+) -> Scores:
+    """Mahalanobis distance of two simple numbers from those of the training pictures."""
+    usual = np.array([measure(sample) for sample in train])
+    inverse = np.linalg.inv(np.cov(usual.T) + 1e-9 * np.eye(2))
+    offset = np.array([measure(sample) for sample in test]) - usual.mean(0)
+    return np.einsum("ni,ij,nj->n", offset, inverse, offset)
+
+
+def _size(sample: Sample) -> tuple[float, float]:
+    height, width = read_picture(sample.path).pixels.shape[:2]
+    return float(height), float(width)
+
+
+def _light(sample: Sample) -> tuple[float, float]:
+    pixels = read_picture(sample.path).pixels
+    return float(pixels.mean()), float(pixels.std())
+
+
+def _run(method: str, seed: int | None, scores: Scores, test: Sequence[Sample]) -> dict[str, Any]:
+    """The figures of one model, over all test pictures and for each diagnosis."""
+    diseased = np.array([sample.is_defect for sample in test])
+    kinds = np.array([sample.defect for sample in test])
+    each = {
+        kind: auroc(scores[~diseased | (kinds == kind)], diseased[~diseased | (kinds == kind)])
+        for kind in sorted({str(kind) for kind in kinds[diseased]})
+    }
+    return {
+        "method": method,
+        "seed": seed,
+        "auroc": auroc(scores, diseased),
+        "ap": average_precision(scores, diseased),
+        "auroc_by_diagnosis": each,
+        "healthy": int((~diseased).sum()),
+        "diseased": int(diseased.sum()),
+        "healthy_quartiles": np.quantile(scores[~diseased], [0.25, 0.5, 0.75]).tolist(),
+        "diseased_quartiles": np.quantile(scores[diseased], [0.25, 0.5, 0.75]).tolist(),
+    }
+
+
+def _table(runs: list[dict[str, Any]]) -> str:
+    """Markdown: one row a method, the mean over seeds and how far they spread."""
+    kinds = list(runs[0]["auroc_by_diagnosis"])
+    head = ["method", "seeds", "AUROC", "AP", *kinds]
+    rows = [head, ["---"] * len(head)]
+    for method in dict.fromkeys(run["method"] for run in runs):
+        own = [run for run in runs if run["method"] == method]
+        columns = [[run["auroc"] for run in own], [run["ap"] for run in own]]
+        columns += [[run["auroc_by_diagnosis"][kind] for run in own] for kind in kinds]
+        rows.append([method, str(len(own)), *map(_percent, columns)])
+    text = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    counts = f"{runs[0]['healthy']} healthy and {runs[0]['diseased']} diseased test pictures"
+    return f"# {counts}, per cent\n\n{text}\n"
+
+
+def _percent(values: list[float]) -> str:
+    spread = f" ± {100 * stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{100 * mean(values):.1f}{spread}"
+
+
+if __name__ == "__main__":
+    main()

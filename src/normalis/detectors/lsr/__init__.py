@@ -1,0 +1,1 @@
+"""LSR: codes that are unlikely after those before them, and what the picture would be without."""

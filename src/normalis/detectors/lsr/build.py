@@ -1,0 +1,96 @@
+"""Puts an LSR together from its settings."""
+
+import torch
+
+from normalis.autoencoder.contract import AbstractAutoencoder
+from normalis.autoencoder.networks import Decoder, Encoder
+from normalis.autoencoder.vae import VAE
+from normalis.autoencoder.vqvae import VQVAE
+from normalis.detectors.contract import PictureShapes
+from normalis.detectors.lsr.detector import LSR, LSRForm
+from normalis.detectors.lsr.settings import LSRSettings
+from normalis.errors import SettingsError
+from normalis.prior.contract import AbstractPrior
+from normalis.prior.snail import PixelSNAIL
+from normalis.prior.transformer import CausalTransformer
+from normalis.quantize.ema import EMAQuantizer
+from normalis.quantize.gradient import GradientQuantizer
+
+__all__ = ["build_lsr"]
+
+
+def build_lsr(settings: LSRSettings, shapes: PictureShapes, *, seed: int) -> LSR:
+    """An LSR over these pictures, its weights drawn from the seed.
+
+    Args:
+        settings: Widths, depths and switches.
+        shapes: Of the prepared picture and its feature pyramid.
+        seed: Of the weights, and of the numbers that decide what restorations draw.
+
+    Raises:
+        SettingsError: A map that the pyramid does not have, or sides that the autoencoder's steps
+            do not divide.
+    """
+    if settings.level >= len(shapes.maps):
+        raise SettingsError(
+            f"lsr.level is {settings.level}, but the backbone gives maps 0 to "
+            f"{len(shapes.maps) - 1}"
+        )
+    channels, *side = shapes.maps[settings.level]
+    rows, columns = (_grid_side(settings, pixels) for pixels in side)
+    restores = settings.score == "restoration"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        autoencoder = _autoencoder(settings, channels)
+        prior = _prior(settings, (rows, columns)) if restores else None
+        chance = torch.rand(settings.restorations if restores else 0, rows * columns)
+    return LSR(
+        autoencoder=autoencoder,
+        prior=prior,
+        channels=channels,
+        thresholds=(settings.sample_threshold, settings.place_threshold),
+        chance=chance,
+        form=LSRForm(
+            size=shapes.size,
+            level=settings.level,
+            data_codes=settings.data_codes,
+            sample_share=settings.sample_share if settings.found_thresholds else None,
+            place_share=settings.place_share,
+            sharpness=settings.sharpness,
+            erosion=settings.erosion,
+            smoothing=settings.smoothing,
+        ),
+    )
+
+
+def _grid_side(settings: LSRSettings, pixels: int) -> int:
+    """Places of the latent grid along a side."""
+    step = settings.stem * 2 ** (len(settings.widths) - 1)
+    if pixels % step:
+        below = pixels // step * step
+        near = f"{below} or {below + step}" if below else f"{step}"
+        raise SettingsError(
+            f"A side of {pixels} is no multiple of {step}, which lsr.stem and lsr.widths divide it "
+            f"by; the nearest allowed is {near} (preparation.height, preparation.width)."
+        )
+    return pixels // step
+
+
+def _autoencoder(settings: LSRSettings, channels: int) -> AbstractAutoencoder:
+    """With codes or with a Gaussian latent, in the layout in which convolutions are fastest."""
+    width = settings.widths[-1]
+    widths, blocks, stem = settings.widths, settings.blocks, settings.stem
+    encoder = Encoder(channels, widths=widths, blocks=blocks, stem=stem, located=False)
+    decoder = Decoder(channels, widths=widths, blocks=blocks, stem=stem, located=False)
+    if settings.latent == "gaussian":
+        return VAE(encoder, decoder, width=width)
+    kind = EMAQuantizer if settings.codebook == "average" else GradientQuantizer
+    return VQVAE(encoder, decoder, quantizer=kind(settings.codes, width))
+
+
+def _prior(settings: LSRSettings, grid: tuple[int, int]) -> AbstractPrior:
+    """The prior over the grid of codes."""
+    width, depth = settings.prior_width, settings.prior_depth
+    if settings.prior == "snail":
+        return PixelSNAIL(settings.codes, grid, width=width, blocks=depth)
+    return CausalTransformer(settings.codes, grid, width=width, depth=depth)

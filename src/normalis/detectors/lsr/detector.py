@@ -1,0 +1,290 @@
+"""LSR: a picture's codes, how likely they are, and the picture with likelier ones."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from normalis.autoencoder.contract import AbstractAutoencoder
+from normalis.autoencoder.vqvae import VQVAE
+from normalis.detectors.contract import (
+    AbstractDetector,
+    Assignment,
+    Batch,
+    Losses,
+    PaperScores,
+    ParameterGroup,
+    Scores,
+    Term,
+)
+from normalis.detectors.lsr.maps import filtered, restoration_weights
+from normalis.prior.contract import AbstractPrior, code_nll
+from normalis.prior.restoration import restore
+from normalis.quantize.ema import EMAQuantizer
+
+__all__ = ["LSR", "LSRForm", "Restorations"]
+
+AUTOENCODER, PRIOR = "autoencoder", "prior"
+SEEDING_BATCHES = 8  # batches from which the codes start
+
+
+@dataclass(frozen=True, kw_only=True)
+class LSRForm:
+    """How restorations become a map.
+
+    Attributes:
+        size: Rows and columns of the prepared picture, which the map has too.
+        level: The map of the pyramid that is restored.
+        data_codes: Codes start from data.
+        sample_share: Share of held-out codes beyond the sample threshold; None leaves thresholds.
+        place_share: Share of held-out codes beyond the place threshold.
+        sharpness: Of the weights over restorations.
+        erosion: Side of the minimum filter.
+        smoothing: Side of the mean filter.
+    """
+
+    size: tuple[int, int]
+    level: int
+    data_codes: bool
+    sample_share: float | None
+    place_share: float
+    sharpness: float
+    erosion: int
+    smoothing: int
+
+
+@dataclass(frozen=True)
+class Restorations:
+    """What a batch of pictures would be without what is unlikely in them.
+
+    Attributes:
+        nll: `b i j`, of each code, nats.
+        pictures: `b s c h w`, the restorations, as the maps that came in.
+        weights: `b s`, their sum is 1.
+    """
+
+    nll: Float[Tensor, "b i j"]
+    pictures: Float[Tensor, "b s c h w"]
+    weights: Float[Tensor, "b s"]
+
+    @property
+    def mean(self) -> Float[Tensor, "b c h w"]:
+        """The one restored picture: the weighted mean of all."""
+        return torch.einsum("bs,bschw->bchw", self.weights, self.pictures)
+
+
+class LSR(AbstractDetector):
+    r"""Latent-space restoration, or with no prior the reconstruction error of an autoencoder.
+
+    The autoencoder is learned first, then, with it frozen, the prior. Which codes a restoration
+    draws is decided by numbers that are drawn once, with the weights, and kept with them: so a
+    score is a function of the picture alone.
+
+    Args:
+        autoencoder: Of the standardised map.
+        prior: Over its codes; None scores by reconstruction.
+        channels: Of the map.
+        thresholds: $\lambda_s$ and $\lambda_p$, nats, until they are estimated.
+        chance: One number in [0, 1) for each restoration and place.
+        form: How restorations become a map.
+
+    References:
+        LSR (METHODS §3).
+    """
+
+    mean: Tensor
+    spread: Tensor
+    thresholds: Tensor
+    chance: Tensor
+
+    def __init__(
+        self,
+        *,
+        autoencoder: AbstractAutoencoder,
+        prior: AbstractPrior | None,
+        channels: int,
+        thresholds: tuple[float, float],
+        chance: Float[Tensor, "s n"],
+        form: LSRForm,
+    ) -> None:
+        super().__init__()
+        self.autoencoder = autoencoder
+        self.prior = prior
+        self.form = form
+        self.stage = AUTOENCODER
+        self.register_buffer("mean", torch.zeros(channels, 1, 1))
+        self.register_buffer("spread", torch.ones(channels, 1, 1))
+        self.register_buffer("thresholds", torch.tensor(thresholds))
+        self.register_buffer("chance", chance)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """What is learned, one after the other."""
+        return (AUTOENCODER,) if self.prior is None else (AUTOENCODER, PRIOR)
+
+    def enter(self, stage: str) -> None:
+        """From here on learn this part."""
+        self.stage = stage
+        self.autoencoder.requires_grad_(stage == AUTOENCODER)
+        # What the finished part has left would count in the norm that bounds the gradient.
+        self.zero_grad(set_to_none=True)
+        self.train(self.training)
+
+    def parameter_groups(self) -> tuple[ParameterGroup, ...]:
+        """Those of the part that is learned."""
+        part = self._prior if self.stage == PRIOR else self.autoencoder
+        return (ParameterGroup(tuple(part.parameters())),)
+
+    def train(self, mode: bool = True) -> "LSR":  # noqa: FBT001, FBT002
+        """While the prior learns, the autoencoder is as it will be."""
+        super().train(mode)
+        if self.stage == PRIOR:
+            self.autoencoder.eval()
+        return self
+
+    def loss(self, batch: Batch) -> Losses:
+        """Of the part that learns: distortion and rate, or the codes' likelihood."""
+        x = self._standard(batch.maps)
+        if self.stage == PRIOR:
+            with torch.no_grad():
+                codes = self._vqvae.encode(x)
+            nll = F.cross_entropy(self._prior(codes).float(), codes)
+            return Losses(total=nll, nll=nll)
+        result = self.autoencoder(x)
+        assignments: tuple[Assignment, ...] = ()
+        if result.quantized is not None and result.latents is not None:
+            found = result.quantized
+            assignments = (Assignment("codes", result.latents, found.codes, found.usage),)
+        total = result.distortion + result.rate
+        terms = (Term("distortion", result.distortion), Term("rate", result.rate))
+        return Losses(total=total, nll=total, terms=terms, assignments=assignments)
+
+    @torch.no_grad()
+    def update_codebooks(self, losses: Losses, generator: torch.Generator) -> None:
+        """Move the codes after a step, where they are moving averages."""
+        for given in losses.assignments:
+            quantizer = self._vqvae.quantizer
+            if isinstance(quantizer, EMAQuantizer):
+                quantizer.update(given.inputs, given.codes, generator=generator)
+
+    @torch.no_grad()
+    def initialise(
+        self,
+        batches: Callable[[], Iterator[list[Tensor]]],
+        *,
+        seed: int,
+        label: Int[Tensor, " n"] | None = None,
+    ) -> None:
+        """Set what starts from data: mean and spread of the map, and the codes."""
+        total, square, count = 0.0, 0.0, 0
+        for maps in batches():
+            x = maps[self.form.level].double()
+            total = total + x.sum((0, 2, 3))
+            square = square + x.square().sum((0, 2, 3))
+            count += x.numel() // x.shape[1]
+        mean = cast("Tensor", total) / count
+        variance = cast("Tensor", square) / count - mean.square()
+        self.mean.copy_(mean[:, None, None])
+        self.spread.copy_(variance.clamp_min(1e-8).sqrt()[:, None, None])
+        if isinstance(self.autoencoder, VQVAE) and self.form.data_codes:
+            first = list(islice(batches(), SEEDING_BATCHES))
+            x = torch.cat([self._standard(maps) for maps in first])
+            generator = torch.Generator().manual_seed(seed)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)  # of the encoder's dropout
+                self._vqvae.set_codes(x, generator=generator)
+
+    @torch.no_grad()
+    def set_scale(self, batches: Iterable[list[Tensor]]) -> None:
+        """Take the thresholds from the likelihoods of held-out normal pictures' codes."""
+        if self.prior is None or self.form.sample_share is None:
+            return
+        nll = torch.cat([self._nll(self._codes(maps)).flatten() for maps in batches])
+        shares = nll.new_tensor([self.form.sample_share, self.form.place_share])
+        self.thresholds.copy_(nll.quantile(1 - shares))
+
+    @torch.no_grad()
+    def concepts(self, maps: list[Tensor]) -> Int[Tensor, " b"]:
+        """One concept: what is healthy."""
+        return torch.zeros(len(maps[0]), dtype=torch.long, device=maps[0].device)
+
+    @torch.no_grad()
+    def score(self, maps: list[Tensor]) -> Scores:
+        """What restoration, or reconstruction, changes; and the likelihood of unlikely codes."""
+        x = self._standard(maps)
+        if self.prior is None:
+            restored = self.autoencoder(x).pictures
+            difference = (x - restored).abs().mean(1)
+            image = difference.mean((1, 2))
+        else:
+            found = self._restorations(x)
+            restored = found.mean
+            each = (found.pictures - x[:, None]).abs().mean(2)
+            difference = torch.einsum("bs,bshw->bhw", found.weights, each)
+            image = (found.nll * (found.nll > self.thresholds[0])).sum((1, 2))
+        picture = self._picture(restored)
+        return Scores(self._map(difference), image, self.concepts(maps), restored=picture)
+
+    @torch.no_grad()
+    def paper_scores(self, maps: list[Tensor]) -> PaperScores:
+        """The same: the published scores are absolute, and `lsr-paper` has their thresholds."""
+        scores = self.score(maps)
+        return PaperScores(scores.maps, scores.maps, scores.image)
+
+    @torch.no_grad()
+    def restorations(self, maps: list[Tensor]) -> Restorations:
+        """The restored maps, on the scale of those that came in."""
+        found = self._restorations(self._standard(maps))
+        return Restorations(found.nll, found.pictures * self.spread + self.mean, found.weights)
+
+    def _restorations(self, x: Float[Tensor, "b c h w"]) -> Restorations:
+        """Of standardised maps."""
+        codes = self._vqvae.encode(x)
+        nll = self._nll(codes)
+        threshold = float(self.thresholds[1])
+        restored = restore(self._prior, codes, threshold=threshold, chance=self.chance)
+        each = [self._vqvae.decode(some) for some in restored]
+        pictures = torch.stack(each)
+        weights = restoration_weights(x, pictures, sharpness=self.form.sharpness)
+        return Restorations(nll, pictures, weights)
+
+    def _picture(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"] | None:
+        """RGB in [0, 1]; None of what is no picture but a map of features."""
+        if x.shape[1] != 3 or x.shape[2:] != self.form.size:
+            return None
+        return (x * self.spread + self.mean).clamp(0, 1)
+
+    def _map(self, difference: Float[Tensor, "b h w"]) -> Float[Tensor, "b i j"]:
+        """Filtered, on the grid of the prepared picture."""
+        form = self.form
+        smooth = filtered(difference, erosion=form.erosion, smoothing=form.smoothing)
+        if smooth.shape[1:] == form.size:
+            return smooth
+        return F.interpolate(smooth[:, None], list(form.size), mode="bilinear")[:, 0]
+
+    def _codes(self, maps: list[Tensor]) -> Int[Tensor, "b i j"]:
+        """Of maps as they come in."""
+        return self._vqvae.encode(self._standard(maps))
+
+    def _nll(self, codes: Int[Tensor, "b i j"]) -> Float[Tensor, "b i j"]:
+        """Of each code, given those before it."""
+        return code_nll(self._prior(codes).permute(0, 2, 3, 1), codes)
+
+    def _standard(self, maps: list[Tensor]) -> Float[Tensor, "b c h w"]:
+        """The map, each channel with mean 0 and variance 1 over all training pictures."""
+        return (maps[self.form.level].float() - self.mean) / self.spread
+
+    @property
+    def _vqvae(self) -> VQVAE:
+        assert isinstance(self.autoencoder, VQVAE), "a Gaussian latent has no codes"
+        return self.autoencoder
+
+    @property
+    def _prior(self) -> AbstractPrior:
+        assert self.prior is not None, "without codes there is no prior"
+        return self.prior

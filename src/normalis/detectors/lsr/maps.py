@@ -1,0 +1,42 @@
+"""From restorations to one map and one restored picture."""
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from normalis.nn.blur import local_mean
+
+__all__ = ["filtered", "restoration_weights"]
+
+
+def restoration_weights(
+    pictures: Float[Tensor, "b c h w"],
+    restored: Float[Tensor, "b s c h w"],
+    *,
+    sharpness: float,
+) -> Float[Tensor, "b s"]:
+    r"""$softmax_j(3 / d_j)$: a restoration near its picture changed what had to be, and no more.
+
+    $d_j$ is the mean absolute difference over pixels and channels. A sum over them would make all
+    weights equal.
+
+    References:
+        LSR (METHODS §3.3).
+    """
+    distance = (restored - pictures[:, None]).abs().mean((2, 3, 4))
+    return (sharpness / distance.clamp_min(1e-6)).softmax(1)
+
+
+def filtered(
+    maps: Float[Tensor, "b h w"], *, erosion: int, smoothing: int
+) -> Float[Tensor, "b h w"]:
+    """The minimum, and then the mean, over squares of these odd sides.
+
+    The edge of a part that came back a pixel off differs along a thin line, which the minimum
+    removes.
+
+    References:
+        LSR (METHODS §3.3), for pictures: the filters of one slice.
+    """
+    eroded = -F.max_pool2d(-maps[:, None], erosion, stride=1, padding=erosion // 2)
+    return local_mean(eroded, smoothing)[:, 0]
