@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from normalis.answering import AbstractScorer, OpenedPicture
 from normalis.api.fit import fit
 from normalis.api.options import FitOptions
 from normalis.backbones.settings import BackboneSettings
@@ -40,7 +41,7 @@ from normalis.images.write import write_text
 from normalis.presets import PRESETS, preset
 from normalis.recipes import Recipe
 from normalis.report.tables import Table, as_markdown
-from normalis.results import AbstractScorer, OpenedPicture, Result
+from normalis.results import Result
 from normalis.scoring import Scorer
 
 RESULTS = Path(__file__).parent / "results"

@@ -9,13 +9,14 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
+from normalis.answering import AbstractScorer, Measured, MeasuredPaper
 from normalis.backbones.pyramid import AbstractPyramid
 from normalis.calibration import Calibration
 from normalis.detectors.contract import AbstractDetector, PaperScores
 from normalis.errors import SettingsError
 from normalis.features.store import as_stored
 from normalis.images.prepare import Frame, Preparation
-from normalis.results import AbstractScorer, MapRange, Measured, MeasuredPaper, Skipped
+from normalis.results import MapRange, Skipped
 
 __all__ = ["Scorer"]
 

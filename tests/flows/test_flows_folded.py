@@ -5,8 +5,9 @@ import torch
 from torch import Tensor, nn
 
 from normalis.flows import folded
+from normalis.flows.context import CodedContext, Codes
 from normalis.flows.coupling import AffineCoupling
-from normalis.flows.folded import CodedContext, Codes, FoldedFlow, FoldedFusion
+from normalis.flows.folded import FoldedFlow, FoldedFusion
 from normalis.flows.fusion import FusionCoupling
 from normalis.flows.linear import HardPermutation
 from normalis.flows.transform import Compose

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from normalis.answering import AbstractScorer
 from normalis.errors import ExportError
 from normalis.export.info import is_export
 from normalis.export.runtimes import require
 from normalis.export.scorer import load_export
-from normalis.results import AbstractScorer
 
 __all__ = ["open_model"]
 

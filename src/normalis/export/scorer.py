@@ -7,12 +7,13 @@ import numpy as np
 from jaxtyping import Float32
 from pydantic import TypeAdapter
 
+from normalis.answering import AbstractScorer, Measured
 from normalis.calibration import Calibration
 from normalis.errors import ExportError
 from normalis.export.info import read_export
 from normalis.export.runtimes import AbstractRuntime, open_runtime
 from normalis.images.prepare import Preparation
-from normalis.results import AbstractScorer, MapRange, Measured
+from normalis.results import MapRange
 
 __all__ = ["ExportedScorer", "load_export"]
 

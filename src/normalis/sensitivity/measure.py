@@ -9,13 +9,14 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool
 
+from normalis.answering import AbstractScorer
 from normalis.errors import DatasetError
 from normalis.images.decode import Picture, read_picture
 from normalis.images.ground import Ground, look_coarsely
 from normalis.images.planting import KINDS, Defect, Planted, plant
 from normalis.images.regions import Peak
 from normalis.progress import Observer
-from normalis.results import AbstractScorer, MapRange, Result, Skipped
+from normalis.results import MapRange, Result, Skipped
 from normalis.sensitivity.card import Product, Sensitivity, curve_of
 from normalis.sensitivity.plan import Plan
 

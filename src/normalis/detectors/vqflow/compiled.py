@@ -9,8 +9,9 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from normalis.detectors.vqflow.condition import AbstractConditioner, Condition, VQConditioner
+from normalis.flows.context import CodedContext, Codes
 from normalis.flows.coupling import AffineCoupling
-from normalis.flows.folded import CodedContext, Codes, FoldedFlow, FoldedFusion
+from normalis.flows.folded import FoldedFlow, FoldedFusion
 from normalis.flows.fusion import FusionCoupling
 from normalis.flows.transform import Compose
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from normalis.detectors.contract import Assignment
 from normalis.detectors.vqflow.concept import Concept, ConceptBranch
 from normalis.detectors.vqflow.pattern import PatternBranch
-from normalis.flows.folded import CodedContext
+from normalis.flows.context import CodedContext
 from normalis.nn.layers import pointwise_mlp
 from normalis.nn.position import position_encoding
 
