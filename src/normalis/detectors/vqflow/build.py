@@ -53,21 +53,20 @@ def build_vqflow(
         blocks = one_each(settings.blocks, len(levels), setting="vqflow.blocks")
         return VQFlow(
             levels=levels,
-            remembered=remembered,
             conditioner=conditioner,
             whitening=whitening_steps(
                 settings.whitening,
                 [shapes.maps[i] for i in whitened_levels(levels, remembered)],
                 concepts=concepts if prototype else 1,
             ),
-            memories=[
-                ConceptMemory(
+            memories={
+                i: ConceptMemory(
                     concepts if prototype else 1,
                     codes=settings.memory,
                     channels=shapes.maps[i][0],
                 )
                 for i in remembered
-            ],
+            },
             flows=[
                 _flow(settings, c, context=context, blocks=n, generator=generator)
                 for c, n in zip(channels, blocks, strict=True)

@@ -1,6 +1,6 @@
 """VQ-Flow: normalizing flows conditioned on what a picture shows and what usually lies where."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
@@ -61,10 +61,9 @@ class VQFlow(AbstractDetector):
 
     Args:
         levels: Which maps of the pyramid get a flow.
-        remembered: Which get a memory.
         conditioner: Tells the flows what they are conditioned on.
         whitening: One closed-form Gaussian for each of `whitened_levels`; empty for none.
-        memories: One memory of whitened features for each map that gets one.
+        memories: Memories of whitened features, by the index of the map; empty for none.
         flows: One flow per level.
         priors: One concept prior per level; empty for a standard normal.
         fusion: The cross-scale coupling, or None.
@@ -80,10 +79,9 @@ class VQFlow(AbstractDetector):
         self,
         *,
         levels: tuple[int, ...],
-        remembered: tuple[int, ...],
         conditioner: AbstractConditioner,
         whitening: list[LocatedGaussian],
-        memories: list[ConceptMemory],
+        memories: Mapping[int, ConceptMemory],
         flows: list[AbstractTransform],
         priors: list[ConceptGaussian],
         fusion: FusionCoupling | None,
@@ -93,10 +91,10 @@ class VQFlow(AbstractDetector):
     ) -> None:
         super().__init__()
         self.levels = levels
-        self.remembered = remembered
+        self.remembered = tuple(memories)
         self.conditioner = conditioner
         self.whitening = nn.ModuleList(whitening)
-        self.memories = nn.ModuleList(memories)
+        self.memories = nn.ModuleList(memories.values())
         self.flows = nn.ModuleList(flows)
         self.priors = nn.ModuleList(priors)
         self.fusion = fusion
