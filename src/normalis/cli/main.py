@@ -20,6 +20,7 @@ from normalis.cli.report import report
 from normalis.cli.score import score
 from normalis.cli.sensitivity import sensitivity
 from normalis.cli.text import tell
+from normalis.cli.volumes import volumes
 from normalis.errors import NormalisError
 
 __all__ = ["app", "main"]
@@ -84,6 +85,7 @@ app = typer.Typer(
 for _command in (fit, score, evaluate, report, benchmark, sensitivity, info, export, cache, demo):
     app.command()(_command)
 app.add_typer(data, name="data")
+app.add_typer(volumes, name="volumes")
 
 
 def main() -> None:
