@@ -16,7 +16,7 @@ from normalis.evaluation.folder import read_result, write_result
 from normalis.recipes import Recipe
 from normalis.report.tables import as_text, figure_table
 from normalis.report.views import make_view
-from normalis.scoring import Result
+from normalis.results import Result
 from small_world import PRODUCTS, Listener, write_pictures
 
 SMALL = HGADSettings(

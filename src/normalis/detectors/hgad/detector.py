@@ -262,7 +262,7 @@ class HGAD(AbstractDetector):
         """Of the classes near by the descriptor the one that most places of the last level say."""
         near = self.finder(global_averages(maps), most=CANDIDATES)
         if near.shape[1] == 1:
-            return _Guess(near[:, 0], torch.ones(len(near), device=near.device))
+            return _Guess(near[:, 0], torch.ones_like(near[:, 0], dtype=torch.float32))
         level, last = self._flows()[-1], maps[self.levels[-1]]
         energies = []
         for label in near.unbind(1):
