@@ -4,9 +4,9 @@
 
 Random weights and random grids of codes; the threshold is the likelihood that a tenth of the codes
 fall below, as it is on held-out normal pictures. One thread; seconds are the processor's, which
-other work on the machine hardly changes. Recomputing costs the same at every place, so that on large
-grids it is timed at a few places and scaled; on a small one both ways go to the end, and their codes
-are compared. The figures go to benchmarks/results/restoration.json.
+other work on the machine hardly changes. Recomputing costs the same at every place, so that on
+large grids it is timed at a few places and scaled; on a small one both ways go to the end, and
+their codes are compared. The figures go to benchmarks/results/restoration.json.
 """
 
 import argparse
