@@ -40,7 +40,8 @@ from normalis.images.decode import Picture, read_picture
 from normalis.metrics.ranking import auroc, average_precision
 from normalis.presets import preset
 from normalis.recipes import Recipe, recipe_from
-from normalis.scoring import Scorer, Skipped
+from normalis.results import Skipped
+from normalis.scoring import Scorer
 from normalis.volumes.planting import Kind, plant_volume
 
 RESULTS = Path(__file__).parent / "results"

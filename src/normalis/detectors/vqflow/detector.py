@@ -1,8 +1,9 @@
 """VQ-Flow: normalizing flows conditioned on what a picture shows and what usually lies where."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import cast
 
 import torch
 from jaxtyping import Int
@@ -20,17 +21,18 @@ from normalis.detectors.contract import (
     top_mean,
 )
 from normalis.detectors.levels import LevelScale, upsample
+from normalis.detectors.vqflow.compiled import fold
 from normalis.detectors.vqflow.condition import AbstractConditioner, Condition, VQConditioner
-from normalis.detectors.vqflow.maps import paper_scores
+from normalis.detectors.vqflow.maps import ScoreForm, paper_scores
 from normalis.detectors.whitened import recalled, set_memories, set_whitening, whitened
+from normalis.flows.folded import FoldedFusion
 from normalis.flows.fusion import FusionCoupling
-from normalis.flows.transform import AbstractTransform
 from normalis.mixtures.concept_gaussian import ConceptGaussian
 from normalis.mixtures.located_gaussian import LocatedGaussian
 from normalis.nn.blur import gaussian_blur
 from normalis.quantize.memory import ConceptMemory
 
-__all__ = ["Latents", "ScoreForm", "VQFlow"]
+__all__ = ["Latents", "VQFlow"]
 
 PAPER_TOP_SHARE = 0.03  # of the published image score (METHODS §1.7)
 SEEDING_BATCHES = 16  # batches from which the pattern codes start
@@ -51,27 +53,6 @@ class Latents:
     log_dets: list[Tensor]
     whitened: list[Tensor]
     condition: Condition
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoreForm:
-    """How likelihoods become a map and an image score.
-
-    Attributes:
-        size: Rows and columns of the prepared picture, which the map has too.
-        absolute: The standardised absolute likelihood; otherwise the published maps.
-        log_det: Count the log-determinant in the absolute form.
-        neighbourhood: Side of the square whose mean feature the memories are asked for, positions.
-        smoothing: Standard deviation of the blur of the absolute map, pixels.
-        top_share: Share of the map that the image score averages.
-    """
-
-    size: tuple[int, int]
-    absolute: bool
-    log_det: bool
-    neighbourhood: int
-    smoothing: float
-    top_share: float
 
 
 class VQFlow(AbstractDetector):
@@ -100,9 +81,9 @@ class VQFlow(AbstractDetector):
         conditioner: AbstractConditioner,
         whitening: list[LocatedGaussian],
         memories: list[ConceptMemory],
-        flows: list[AbstractTransform],
+        flows: Sequence[nn.Module],
         priors: list[ConceptGaussian],
-        fusion: FusionCoupling | None,
+        fusion: FusionCoupling | FoldedFusion | None,
         scale: LevelScale,
         form: ScoreForm,
         per_dimension: bool,
@@ -228,6 +209,27 @@ class VQFlow(AbstractDetector):
         ]
         total = gaussian_blur(torch.stack(standard).mean(0), self.form.smoothing)
         return Scores(total, top_mean(total, self.form.top_share), condition.concept)
+
+    @torch.no_grad()
+    def compile(self) -> "VQFlow":  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Codebooks, prototypes and positions folded into tables (METHODS §1.8)."""
+        assert not self.training, "training would move the codes away from the tables"
+        if not isinstance(self.conditioner, VQConditioner):
+            return self
+        folded = fold(self.conditioner, self.flows, fusion=cast("FusionCoupling", self.fusion))
+        compiled = VQFlow(
+            levels=self.levels,
+            conditioner=folded.conditioner,
+            whitening=list(cast("Iterable[LocatedGaussian]", self.whitening)),
+            memories=list(cast("Iterable[ConceptMemory]", self.memories)),
+            flows=folded.flows,
+            priors=list(cast("Iterable[ConceptGaussian]", self.priors)),
+            fusion=folded.fusion,
+            scale=self.scale,
+            form=self.form,
+            per_dimension=self.per_dimension,
+        )
+        return compiled.eval()
 
     @torch.no_grad()
     def paper_scores(self, maps: list[Tensor]) -> PaperScores:

@@ -1,12 +1,35 @@
 """The published anomaly maps of VQ-Flow."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from normalis.detectors.contract import PaperScores, top_mean
 from normalis.detectors.levels import upsample
 
-__all__ = ["paper_scores"]
+__all__ = ["ScoreForm", "paper_scores"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreForm:
+    """How likelihoods become a map and an image score.
+
+    Attributes:
+        size: Rows and columns of the prepared picture, which the map has too.
+        absolute: The standardised absolute likelihood; otherwise the published maps.
+        log_det: Count the log-determinant in the absolute form.
+        neighbourhood: Side of the square whose mean feature the memories are asked for, positions.
+        smoothing: Standard deviation of the blur of the absolute map, pixels.
+        top_share: Share of the map that the image score averages.
+    """
+
+    size: tuple[int, int]
+    absolute: bool
+    log_det: bool
+    neighbourhood: int
+    smoothing: float
+    top_share: float
 
 
 def paper_scores(energies: list[Tensor], size: tuple[int, int], *, top_share: float) -> PaperScores:
