@@ -74,6 +74,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("data", type=Path)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--presets", nargs="+", default=["lsr", "vae"])
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--out", type=Path, help="folder of the fits")
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -86,7 +87,7 @@ def _options() -> argparse.Namespace:
 def _runs(options: argparse.Namespace, seed: int, test: Sequence[Sample]) -> list[dict[str, Any]]:
     """The three methods with one seed."""
     runs: list[dict[str, Any]] = []
-    for name in ("lsr", "vae"):
+    for name in options.presets:
         scorer, notes = _fitted(options, _recipe(name, seed))
         runs.append({**_run(name, seed, scorer, test), **notes})
         if name == "lsr":
