@@ -24,7 +24,7 @@ from torch import Tensor
 
 from normalis.api import FitOptions, fit, load
 from normalis.bundle.load import picture_uses
-from normalis.bundle.manifest import file_digest
+from normalis.bundle.sealed import file_digest
 from normalis.datasets.layouts import open_dataset
 from normalis.detectors.contract import top_mean
 from normalis.detectors.vqflow.detector import VQFlow

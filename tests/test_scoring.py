@@ -26,7 +26,8 @@ from normalis.errors import ImageError, SettingsError
 from normalis.features.store import as_stored
 from normalis.images.decode import read_picture
 from normalis.images.prepare import Preparation, prepare
-from normalis.scoring import MapRange, Result, Scorer, Skipped
+from normalis.results import MapRange, Result, Skipped
+from normalis.scoring import Scorer
 
 SIDE = 16
 

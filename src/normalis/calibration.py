@@ -139,6 +139,10 @@ class Calibration:
             group=group,
         )
 
+    def compared_with(self, concept: int | None = None) -> tuple[float, ...]:
+        """The held-out scores, rising, that pictures of a concept are compared with."""
+        return self._group(concept)[1]
+
     def lowest_far(self, concept: int | None = None) -> float:
         """The lowest false-alarm rate that can be promised: 1 / (n + 1)."""
         return 1 / (len(self._group(concept)[1]) + 1)

@@ -10,6 +10,7 @@
     ├── SettingsError     an unknown setting, or a value that is not allowed
     ├── FitError          the data at hand cannot train or calibrate a model
     ├── BundleError       a saved model is altered, foreign or of a newer format
+    ├── ExportError       a model cannot be exported, or what runs it is not installed
     └── ResultError       a finished evaluation cannot be read, or is in the way
 
 Each message is one sentence or two: what was given (with the file), what is allowed, what to do.
@@ -18,6 +19,7 @@ Each message is one sentence or two: what was given (with the file), what is all
 __all__ = [
     "BundleError",
     "DatasetError",
+    "ExportError",
     "FitError",
     "ImageError",
     "NormalisError",
@@ -58,6 +60,10 @@ class FitError(NormalisError):
 
 class BundleError(NormalisError):
     """A saved model is altered, foreign or of a newer format."""
+
+
+class ExportError(NormalisError):
+    """A model cannot be exported, or what runs it is not installed."""
 
 
 class ResultError(NormalisError):

@@ -1,114 +1,29 @@
-"""From pictures to answers: score, p-value, decision, concept and place, in original pixels."""
+"""A fitted model in the library, ready for pictures."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32
 from torch import Tensor
 
+from normalis.answering import AbstractScorer, Measured, MeasuredPaper
 from normalis.backbones.pyramid import AbstractPyramid
-from normalis.calibration import Calibration, Decision
-from normalis.detectors.contract import AbstractDetector, PaperScores, Scores
-from normalis.errors import ImageError, SettingsError
+from normalis.calibration import Calibration
+from normalis.detectors.contract import AbstractDetector, PaperScores
+from normalis.errors import SettingsError
 from normalis.features.store import as_stored
-from normalis.images.decode import Picture, read_picture
-from normalis.images.prepare import Frame, Preparation, prepare
-from normalis.images.regions import Box, Peak, hot_box, peak
-from normalis.progress import Stopwatch
+from normalis.images.prepare import Frame, Preparation
+from normalis.results import MapRange, Skipped
 
-__all__ = ["MapRange", "PaperAnswer", "Result", "Scorer", "Skipped"]
-
-_T = TypeVar("_T")
+__all__ = ["Scorer"]
 
 
-@dataclass(frozen=True)
-class MapRange:
-    """What the values of this model's maps mean.
-
-    Attributes:
-        low: The usual value: the median over held-out normal pictures.
-        high: The value that a normal picture's highest point passes at the chosen false-alarm
-            rate; places above it are marked.
-    """
-
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class PaperAnswer:
-    """The published scores of one picture, relative to its own maximum; original pixels.
-
-    Attributes:
-        additive: float32 `H W`, the map of the published pixel AUROC.
-        multiplicative: float32 `H W`, the map of the published per-region overlap.
-        score: The published image score.
-    """
-
-    additive: Float32[np.ndarray, "h w"]
-    multiplicative: Float32[np.ndarray, "h w"]
-    score: float
-
-
-@dataclass(frozen=True)
-class Result:
-    """The answer for one picture; everything spatial is in original pixels.
-
-    Attributes:
-        path: The picture's file.
-        picture: The picture itself.
-        map: float32 `H W`, standard deviations above the usual; higher is more anomalous.
-        score: The image score; higher is more anomalous.
-        decision: p-value, threshold and verdict.
-        concept: Index of the concept that the picture shows.
-        peak: The highest point of the map.
-        box: Around the marked region that holds the peak; None where nothing is marked.
-        concept_name: Its category, where the model learned categories.
-        concept_probability: In [0, 1], how sure the concept is; None where the method is silent.
-        restored: uint8 `H W 3`, RGB, the picture without what is unusual in it; None where the
-            method does not say.
-        paper: The published scores, where they were asked for.
-    """
-
-    path: Path
-    picture: Picture
-    map: Float32[np.ndarray, "h w"]
-    score: float
-    decision: Decision
-    concept: int
-    peak: Peak
-    box: Box | None
-    concept_name: str | None = None
-    concept_probability: float | None = None
-    restored: UInt8[np.ndarray, "h w 3"] | None = None
-    paper: PaperAnswer | None = None
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A picture that could not be scored, and why."""
-
-    path: Path
-    reason: str
-
-
-@dataclass(frozen=True)
-class _Read:
-    """A decoded picture on its way to the model."""
-
-    path: Path
-    picture: Picture
-    pixels: Float32[np.ndarray, "3 h w"]
-    frame: Frame
-
-
-class Scorer:
-    """A fitted model, ready for pictures.
+@final
+class Scorer(AbstractScorer):
+    """Scores pictures by a backbone and a detector.
 
     Args:
         pyramid: The backbone.
@@ -118,9 +33,6 @@ class Scorer:
         map_range: What the map's values mean.
         concept_names: What each concept is called; () where concepts have numbers alone.
         batch_size: Pictures scored together; it bounds the memory and changes no answer.
-
-    Attributes:
-        watch: Counts the time for "reading" and for "scoring" pictures.
     """
 
     def __init__(
@@ -134,64 +46,29 @@ class Scorer:
         concept_names: tuple[str, ...] = (),
         batch_size: int = 8,
     ) -> None:
+        super().__init__(
+            preparation,
+            calibration=calibration,
+            map_range=map_range,
+            concept_names=concept_names,
+            batch_size=batch_size,
+        )
         self.pyramid = pyramid
-        self.preparation = preparation
         self.detector = detector
-        self.calibration = calibration
-        self.map_range = map_range
-        self.concept_names = concept_names
-        self.batch_size = batch_size
-        self.watch = Stopwatch()
 
-    def score(
-        self,
-        paths: Iterable[Path | str],
-        *,
-        far: float | None = None,
-        strict: bool = False,
-        paper: bool = False,
-    ) -> Iterator[Result | Skipped]:
-        """Score pictures one after another, in their order.
-
-        Args:
-            paths: Files of pictures; read as they are needed.
-            far: False-alarm rate of the decisions; the calibration's own by default.
-            strict: Raise at the first picture that cannot be read, and do not skip it.
-            paper: Give the published scores too.
-
-        Raises:
-            ImageError: With `strict`, a picture that cannot be read.
-            SettingsError: The model's only score is relative to a whole test set.
-        """
-        self._require_single()
-        for batch in _batched(paths, self.batch_size):
-            with self.watch.measure("reading"):
-                items = [self._read(Path(path), strict=strict) for path in batch]
-            good = [item for item in items if isinstance(item, _Read)]
-            with self.watch.measure("scoring"):
-                answers = iter(self._answers(good, far=far, paper=paper) if good else ())
-            for item in items:
-                yield item if isinstance(item, Skipped) else next(answers)
-
-    def score_pictures(
-        self, pictures: Iterable[Picture], *, far: float | None = None
-    ) -> Iterator[Result]:
-        """Score decoded pictures one after another, in their order; their path is ".".
-
-        Args:
-            pictures: Taken as they are needed, a batch at a time.
-            far: False-alarm rate of the decisions; the calibration's own by default.
-
-        Raises:
-            SettingsError: The model's only score is relative to a whole test set.
-        """
-        self._require_single()
-        for batch in _batched(pictures, self.batch_size):
-            with self.watch.measure("reading"):
-                items = [self._prepared(Path(), picture) for picture in batch]
-            with self.watch.measure("scoring"):
-                answers = self._answers(items, far=far, paper=False)
-            yield from answers
+    @torch.inference_mode()
+    def measure(self, pixels: Float32[np.ndarray, "b 3 h w"], *, paper: bool = False) -> Measured:
+        """Score prepared pictures together."""
+        maps = self._maps(pixels)
+        scores = self.detector.score(maps)
+        return Measured(
+            maps=_numpy(scores.maps),
+            image=_numpy(scores.image),
+            concept=scores.concept.cpu().numpy(),
+            probability=None if scores.probability is None else _numpy(scores.probability),
+            restored=None if scores.restored is None else _numpy(scores.restored),
+            paper=_measured_paper(self.detector.paper_scores(maps)) if paper else None,
+        )
 
     def describe(
         self, paths: Iterable[Path | str]
@@ -203,10 +80,16 @@ class Scorer:
                 lies over the original, and its maps, `1 c h w`.
         """
         for path in map(Path, paths):
-            item = self._read(path, strict=False)
-            yield item if isinstance(item, Skipped) else (item.frame, self._maps([item]))
+            item = self.open(path, strict=False)
+            is_skipped = isinstance(item, Skipped)
+            yield item if is_skipped else (item.frame, self._maps(item.pixels[None]))
 
-    def _require_single(self) -> None:
+    def check(self) -> None:
+        """Refuse where no picture has a score of its own.
+
+        Raises:
+            SettingsError: The model's only score is relative to a whole test set.
+        """
         if self.detector.scores_sets:
             raise SettingsError(
                 "This model's score is relative to the whole test set of a known class, as "
@@ -214,89 +97,21 @@ class Scorer:
                 "with the preset 'hgad'."
             )
 
-    def _read(self, path: Path, *, strict: bool) -> _Read | Skipped:
-        """Decode and prepare one picture."""
-        try:
-            picture = read_picture(path)
-        except ImageError as error:
-            if strict:
-                raise
-            return Skipped(path, str(error))
-        return self._prepared(path, picture)
-
-    def _prepared(self, path: Path, picture: Picture) -> _Read:
-        """Bring a picture to the backbone's size."""
-        prepared = prepare(picture, self.preparation)
-        return _Read(path, picture, prepared.pixels, prepared.frame)
-
-    def _maps(self, items: list[_Read]) -> list[Tensor]:
+    def _maps(self, pixels: Float32[np.ndarray, "b 3 h w"]) -> list[Tensor]:
         """The features of a batch."""
-        pixels = torch.from_numpy(np.stack([item.pixels for item in items]))
         # The calibration's scores come from stored features, so new ones are rounded alike.
-        return as_stored(self.pyramid(pixels.to(self.pyramid.device)))
-
-    @torch.inference_mode()
-    def _answers(self, items: list[_Read], *, far: float | None, paper: bool) -> list[Result]:
-        """Score a batch and put every answer back into its picture's own frame."""
-        maps = self._maps(items)
-        scores = self.detector.score(maps)
-        published = self.detector.paper_scores(maps) if paper else None
-        return [
-            self._answer(item, scores, index=i, far=far, published=published)
-            for i, item in enumerate(items)
-        ]
-
-    def _answer(
-        self,
-        item: _Read,
-        scores: Scores,
-        *,
-        index: int,
-        far: float | None,
-        published: PaperScores | None,
-    ) -> Result:
-        """One picture's result."""
-        values = _in_original(item, scores.maps[index])
-        sure = scores.probability
-        score, concept = float(scores.image[index]), int(scores.concept[index])
-        return Result(
-            path=item.path,
-            picture=item.picture,
-            map=values,
-            score=score,
-            decision=self.calibration.decide(score, concept, far=far),
-            concept=concept,
-            peak=peak(values),
-            box=hot_box(values, self.map_range.high),
-            concept_name=self.concept_names[concept] if self.concept_names else None,
-            concept_probability=None if sure is None else float(sure[index]),
-            restored=None if scores.restored is None else _picture(item, scores.restored[index]),
-            paper=published and _paper_answer(item, published, index),
-        )
+        return as_stored(self.pyramid(torch.from_numpy(pixels).to(self.pyramid.device)))
 
 
-def _batched(things: Iterable[_T], size: int) -> Iterator[list[_T]]:
-    """Lists of `size` things, the last one shorter; taken only as far as they are needed."""
-    source = iter(things)
-    while batch := list(islice(source, size)):
-        yield batch
-
-
-def _in_original(item: _Read, values: Tensor) -> Float32[np.ndarray, "h w"]:
-    """A map of the prepared picture in the original's pixels."""
-    return item.frame.to_original(values.float().cpu().numpy())
-
-
-def _picture(item: _Read, restored: Tensor) -> UInt8[np.ndarray, "h w 3"]:
-    """A prepared picture in the original's pixels."""
-    planes = [_in_original(item, plane) for plane in restored]
-    return (255 * np.stack(planes, 2)).round().astype(np.uint8)
-
-
-def _paper_answer(item: _Read, published: PaperScores, index: int) -> PaperAnswer:
-    """The published scores of one picture of a batch."""
-    return PaperAnswer(
-        additive=_in_original(item, published.additive[index]),
-        multiplicative=_in_original(item, published.multiplicative[index]),
-        score=float(published.image[index]),
+def _measured_paper(scores: PaperScores) -> MeasuredPaper:
+    """The published scores as arrays."""
+    return MeasuredPaper(
+        additive=_numpy(scores.additive),
+        multiplicative=_numpy(scores.multiplicative),
+        image=_numpy(scores.image),
     )
+
+
+def _numpy(values: Tensor) -> Float32[np.ndarray, "..."]:
+    """float32 on the processor."""
+    return values.float().cpu().numpy()

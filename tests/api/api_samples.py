@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from normalis.api import FitOptions, FitSummary, fit
-from normalis.bundle.manifest import file_digest
+from normalis.bundle.sealed import file_digest
 from normalis.errors import NormalisError
 from normalis.recipes import Recipe
 from small_world import Listener, small_recipe, write_pictures, write_weights

@@ -16,7 +16,7 @@ from normalis.api.benchmark import BenchmarkOptions, benchmark
 from normalis.datasets import open_dataset
 from normalis.errors import DatasetError, SettingsError
 from normalis.progress import Observer
-from normalis.scoring import Result
+from normalis.results import Result
 from normalis.suites import Benchmark, read_suite
 from small_world import Listener
 from suite_world import write_suite

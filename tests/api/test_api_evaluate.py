@@ -13,7 +13,7 @@ from normalis.api import FitOptions, FitSummary, evaluate, fit, load
 from normalis.datasets.sample import Sample
 from normalis.errors import BundleError, DatasetError
 from normalis.evaluation import HONEST, PAPER, Drawn, Result, read_result, write_result
-from normalis.scoring import Result as Answer
+from normalis.results import Result as Answer
 from small_world import Listener, small_recipe, write_pictures, write_weights
 
 

@@ -12,7 +12,7 @@ from api_samples import World, files
 from normalis.api import FitOptions, FitSummary, describe, fit, load
 from normalis.bundle import DETECTOR
 from normalis.errors import DatasetError, FitError, ImageError, SettingsError
-from normalis.scoring import Result
+from normalis.results import Result
 from small_world import Listener, write_pictures
 
 # --- the main road ---

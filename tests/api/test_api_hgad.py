@@ -12,9 +12,11 @@ from normalis.api import FitOptions, describe, evaluate, fit, load
 from normalis.detectors.hgad.settings import HGADSettings
 from normalis.errors import DatasetError, FitError, SettingsError
 from normalis.evaluation.figures import set_means
+from normalis.evaluation.folder import read_result, write_result
 from normalis.recipes import Recipe
 from normalis.report.tables import as_text, figure_table
-from normalis.scoring import Result
+from normalis.report.views import make_view
+from normalis.results import Result
 from small_world import PRODUCTS, Listener, write_pictures
 
 SMALL = HGADSettings(
@@ -140,7 +142,7 @@ def test_the_published_form_scores_no_single_picture(world: World, published: Pa
 
 
 def test_the_published_form_is_evaluated_by_the_paper_protocol_alone(
-    categories: Path, published: Path
+    categories: Path, published: Path, tmp_path: Path
 ) -> None:
     result = evaluate(published, categories, device="cpu")
     for name, figures in result.paper.rows:
@@ -154,6 +156,9 @@ def test_the_published_form_is_evaluated_by_the_paper_protocol_alone(
         assert figures.images
     assert len(result.pictures) == 12
     assert not any(picture.is_anomaly for picture in result.pictures)
+    write_result(result, tmp_path)
+    assert read_result(tmp_path) == result
+    assert make_view(result).summary.startswith("No picture was called a defect or good")
 
 
 def test_the_score_of_a_published_picture_depends_on_its_set(

@@ -12,7 +12,7 @@ from normalis.detectors.lsr.settings import LSRSettings
 from normalis.images.prepare import Preparation
 from normalis.presets import preset
 from normalis.recipes import Recipe
-from normalis.scoring import Result
+from normalis.results import Result
 from small_world import Listener
 
 SMALL = LSRSettings(widths=(8, 8), codes=8, prior_width=8, prior_depth=1, restorations=2)

@@ -9,7 +9,7 @@ from api_samples import World
 from normalis.api import FitSummary
 from normalis.api.sensitivity import sensitivity
 from normalis.bundle.load import picture_uses
-from normalis.bundle.manifest import file_digest
+from normalis.bundle.sealed import file_digest
 from normalis.errors import DatasetError
 from normalis.sensitivity.measure import Example
 from normalis.sensitivity.plan import Plan

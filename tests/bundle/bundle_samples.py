@@ -10,7 +10,8 @@ from normalis.calibration import Calibration
 from normalis.detectors.build import build_detector
 from normalis.detectors.contract import PictureShapes
 from normalis.recipes import Recipe
-from normalis.scoring import MapRange, Scorer
+from normalis.results import MapRange
+from normalis.scoring import Scorer
 
 __all__ = ["World", "saved"]
 

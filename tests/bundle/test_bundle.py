@@ -12,7 +12,8 @@ import normalis.bundle.save
 from normalis.bundle import BACKBONE, DATA, DETECTOR, MANIFEST, SCHEMA, load_bundle, picture_uses
 from normalis.bundle.manifest import read_manifest
 from normalis.errors import BundleError
-from normalis.scoring import Result, Scorer
+from normalis.results import Result
+from normalis.scoring import Scorer
 from small_world import small_recipe, write_weights
 
 CPU = torch.device("cpu")

@@ -2,43 +2,17 @@
 
 import pytest
 import torch
+from detector_forms import FORMS, ready
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from normalis.detectors.contract import Batch, Losses, PictureShapes
 from normalis.detectors.levels import upsample
 from normalis.detectors.vqflow.condition import PositionConditioner
-from normalis.detectors.vqflow.detector import VQFlow, whitened_levels
+from normalis.detectors.vqflow.detector import whitened_levels
 from normalis.mixtures.located_gaussian import LocatedGaussian
 from normalis.quantize.ema import EMAQuantizer
 from small_world import FOUR_MAPS, made_detector, made_maps, small_settings
-
-FORMS = {
-    "default": small_settings(),
-    "paper": small_settings(
-        found_concepts=False,
-        whitening="none",
-        data_codes=False,
-        exact_prior=False,
-        per_dimension=False,
-        absolute_score=False,
-        kernel=3,
-        hidden=0,
-    ),
-    "no codes": small_settings(condition="none", whitening="global"),
-    "position": small_settings(condition="position"),
-    "learned": small_settings(found_concepts=False),
-    "levels": small_settings(
-        levels=(1,), memory_levels=(0, 1), neighbourhood=(3, 1), fusion=False, image_score="levels"
-    ),
-}
-
-
-def ready(name: str) -> VQFlow:
-    detector = made_detector(FORMS[name])
-    detector.eval()
-    detector.set_scale([made_maps(12, seed=1)])
-    return detector
 
 
 def commitment_of(losses: Losses) -> Tensor:
@@ -56,7 +30,7 @@ def rows(maps: list[Tensor], index: list[int]) -> list[Tensor]:
 
 @pytest.mark.parametrize("name", FORMS)
 def test_a_score_is_the_same_alone_and_in_any_batch(name: str) -> None:
-    detector, maps = ready(name), made_maps(8, seed=2)
+    detector, maps = ready(FORMS[name]), made_maps(8, seed=2)
     together, paper = detector.score(maps), detector.paper_scores(maps)
     shuffle = [5, 2, 7, 0, 3, 6, 1, 4]
     mixed, mixed_paper = (
@@ -79,7 +53,7 @@ def test_a_score_is_the_same_alone_and_in_any_batch(name: str) -> None:
 
 
 def test_a_score_does_not_depend_on_what_was_scored_before() -> None:
-    detector, maps = ready("default"), made_maps(8, seed=2)
+    detector, maps = ready(FORMS["default"]), made_maps(8, seed=2)
     first = detector.score(rows(maps, [0]))
     detector.score(maps)
     again = detector.score(rows(maps, [0]))
@@ -88,7 +62,7 @@ def test_a_score_does_not_depend_on_what_was_scored_before() -> None:
 
 
 def test_a_strange_picture_scores_higher_than_normal_ones_and_there() -> None:
-    detector, maps = ready("default"), made_maps(9, seed=2)
+    detector, maps = ready(FORMS["default"]), made_maps(9, seed=2)
     for level, (_, h, w) in zip(maps, FOUR_MAPS.maps, strict=True):
         level[0, :, h // 2 :, w // 2 :] += 6.0
     scores = detector.score(maps)
@@ -98,7 +72,7 @@ def test_a_strange_picture_scores_higher_than_normal_ones_and_there() -> None:
 
 @pytest.mark.parametrize("name", FORMS)
 def test_maps_lie_on_the_prepared_pictures_grid(name: str) -> None:
-    scores = ready(name).score(made_maps(3))
+    scores = ready(FORMS[name]).score(made_maps(3))
     assert scores.maps.shape == (3, 32, 32)
     assert scores.maps.dtype == torch.float32
     assert scores.maps.isfinite().all()

@@ -8,7 +8,7 @@ from normalis.calibration import Decision
 from normalis.evaluation import Evaluation, Figures
 from normalis.images.decode import Picture
 from normalis.images.regions import hot_box, peak
-from normalis.scoring import MapRange, Result
+from normalis.results import MapRange, Result
 
 RANGE = MapRange(low=1.0, high=3.0)
 

@@ -13,7 +13,7 @@ from PIL import Image
 from report_samples import RANGE, hot_map, make_result
 
 from normalis.report.answers import AnswerWriter
-from normalis.scoring import Skipped
+from normalis.results import Skipped
 
 COLUMNS = [
     *("path", "score", "p_value", "decision", "far_promised", "threshold", "concept"),

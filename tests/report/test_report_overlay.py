@@ -13,7 +13,7 @@ from report_samples import RANGE, hot_map, make_picture, make_result
 from normalis.images.decode import Picture
 from normalis.images.regions import Box
 from normalis.report.overlay import LONGEST_SIDE, overlay, picture_image, write_image
-from normalis.scoring import Result
+from normalis.results import Result
 
 
 def grey16(values: list[list[int]]) -> Picture:

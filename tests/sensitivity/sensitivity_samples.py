@@ -11,7 +11,8 @@ from normalis.calibration import Calibration
 from normalis.errors import ImageError
 from normalis.images.decode import Picture, read_picture
 from normalis.images.regions import hot_box, peak
-from normalis.scoring import MapRange, Result, Scorer, Skipped
+from normalis.results import MapRange, Result, Skipped
+from normalis.scoring import Scorer
 from normalis.sensitivity.measure import HeldOut
 
 SIDE = 100

@@ -11,7 +11,7 @@ from sensitivity_samples import SIDE, SizeScorer, good_pictures, held_out, write
 from normalis.errors import DatasetError
 from normalis.images.decode import Picture
 from normalis.images.regions import Peak
-from normalis.scoring import Result
+from normalis.results import Result
 from normalis.sensitivity.card import Product, Sensitivity, pixels, sentence
 from normalis.sensitivity.measure import HeldOut, examples, measure
 from normalis.sensitivity.plan import Plan

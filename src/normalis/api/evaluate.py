@@ -11,15 +11,16 @@ from normalis.api.masks import Mask, mask_of
 from normalis.api.options import Paths, named, paths_of
 from normalis.api.whole_set import judge_sets
 from normalis.bundle.load import picture_uses
-from normalis.bundle.manifest import file_digest
+from normalis.bundle.sealed import file_digest
 from normalis.datasets.sample import GOOD, Sample, printable
 from normalis.datasets.union import open_union, set_name
 from normalis.errors import BundleError, DatasetError
 from normalis.evaluation.machine import machine
 from normalis.evaluation.result import Drawn, Judged, ModelCard, Result, Seen, Stage
 from normalis.progress import Observer, Silent, Stopwatch
-from normalis.scoring import Result as Answer
-from normalis.scoring import Scorer, Skipped
+from normalis.results import Result as Answer
+from normalis.results import Skipped
+from normalis.scoring import Scorer
 
 __all__ = ["Draw", "evaluate"]
 

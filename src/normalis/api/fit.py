@@ -34,7 +34,7 @@ from normalis.detectors.contract import AbstractDetector, PictureShapes, Scores
 from normalis.features.extract import FeatureTable
 from normalis.progress import Observer, Silent
 from normalis.recipes import Recipe
-from normalis.scoring import MapRange
+from normalis.results import MapRange
 from normalis.training.log import EpochRecord, write_log
 from normalis.training.loop import TrainingData, train
 from normalis.training.processes import joined_processes, this_process

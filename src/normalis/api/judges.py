@@ -10,7 +10,7 @@ from normalis.evaluation.evaluator import Evaluator
 from normalis.evaluation.figures import Evaluation, Figures, ImageResult
 from normalis.evaluation.protocol import HONEST, PAPER, Needs
 from normalis.evaluation.result import CategoryCurves, Judged, Positions
-from normalis.scoring import Result
+from normalis.results import Result
 
 __all__ = ["Judgement", "Judges"]
 

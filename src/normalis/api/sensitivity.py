@@ -8,7 +8,7 @@ import numpy as np
 
 from normalis.api.load import load
 from normalis.bundle.load import picture_uses
-from normalis.bundle.manifest import file_digest
+from normalis.bundle.sealed import file_digest
 from normalis.datasets.layouts import open_dataset
 from normalis.datasets.sample import Sample, printable
 from normalis.errors import BundleError, DatasetError

@@ -18,7 +18,8 @@ from normalis.evaluation.protocol import HONEST, PAPER, Needs
 from normalis.evaluation.result import Judged
 from normalis.images.prepare import Frame
 from normalis.progress import Observer
-from normalis.scoring import Scorer, Skipped
+from normalis.results import Skipped
+from normalis.scoring import Scorer
 
 __all__ = ["judge_sets"]
 

@@ -11,24 +11,28 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from normalis.backbones.build import restore_pyramid
-from normalis.bundle.manifest import MANIFEST, Manifest, file_digest, read_manifest
+from normalis.bundle.manifest import BUNDLE, MANIFEST, Manifest, read_manifest
 from normalis.bundle.save import BACKBONE, DATA, DETECTOR
+from normalis.bundle.sealed import check_digests
 from normalis.calibration import Calibration
 from normalis.detectors.build import build_detector
 from normalis.detectors.contract import AbstractDetector, PictureShapes
 from normalis.errors import BundleError, SettingsError, WeightsError
 from normalis.recipes import Recipe, recipe_of
-from normalis.scoring import MapRange, Scorer
+from normalis.results import MapRange
+from normalis.scoring import Scorer
 
 __all__ = ["bundle_recipe", "check_files", "load_bundle", "picture_uses"]
 
 
-def load_bundle(folder: Path, *, device: torch.device) -> Scorer:
+def load_bundle(folder: Path, *, device: torch.device, compiled: bool = True) -> Scorer:
     """A fitted model from its folder.
 
     Args:
         folder: As `normalis fit` wrote it.
         device: Where the model computes.
+        compiled: The detector's fastest form; otherwise the one that was trained, with the same
+            scores but for rounding.
 
     Raises:
         BundleError: Not a bundle, of a newer format, or altered: a file is missing or has another
@@ -50,7 +54,7 @@ def load_bundle(folder: Path, *, device: torch.device) -> Scorer:
     return Scorer(
         pyramid,
         recipe.preparation,
-        detector=_ready(detector, device),
+        detector=_ready(detector, device).compile() if compiled else _ready(detector, device),
         calibration=Calibration.from_json(manifest.calibration),
         map_range=MapRange(*manifest.map_range),
         concept_names=manifest.concept_names,
@@ -83,19 +87,7 @@ def check_files(folder: Path, manifest: Manifest) -> None:
     Raises:
         BundleError: A file is missing, was changed, or lies elsewhere.
     """
-    for name, digest in manifest.files.items():
-        if Path(name).name != name:
-            raise BundleError(
-                f"{folder / MANIFEST}: names the file '{name}', which lies outside the model."
-            )
-        path = folder / name
-        if not path.is_file():
-            raise BundleError(f"{path}: is missing; restore the model from a copy.")
-        if file_digest(path) != digest:
-            raise BundleError(
-                f"{path}: was changed or damaged after it was written (its sha256 differs from the "
-                "manifest's); restore the model from a copy, or fit it anew."
-            )
+    check_digests(folder, manifest.files, kind=BUNDLE)
     for name in (BACKBONE, DETECTOR, DATA):
         if name not in manifest.files:
             raise BundleError(

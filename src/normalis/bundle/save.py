@@ -9,7 +9,8 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from normalis.bundle.manifest import MANIFEST, Manifest, file_digest
+from normalis.bundle.manifest import MANIFEST, Manifest
+from normalis.bundle.sealed import file_digest
 from normalis.errors import BundleError
 
 __all__ = ["BACKBONE", "DATA", "DETECTOR", "write_bundle"]

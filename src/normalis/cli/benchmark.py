@@ -84,7 +84,7 @@ def draw_thumbnails(model: Path, folder: Path) -> "Draw":
     """What draws the test pictures of a model into a result's folder."""
     from normalis.bundle.manifest import read_manifest
     from normalis.report.thumbnails import Thumbnails
-    from normalis.scoring import MapRange
+    from normalis.results import MapRange
 
     return Thumbnails(folder, MapRange(*read_manifest(model).map_range)).draw
 

@@ -10,7 +10,7 @@ from normalis.cli.text import amount, counted, duration, skipped_lines
 from normalis.datasets.check import DatasetCheck
 from normalis.features.cache import StoreInfo
 
-__all__ = ["check_lines", "fit_lines", "info_lines", "score_lines", "store_lines"]
+__all__ = ["check_lines", "fit_lines", "info_lines", "store_lines"]
 
 _SHOWN = 10
 
@@ -30,20 +30,6 @@ def fit_lines(summary: FitSummary) -> list[str]:
         f"false alarms: {summary.promise}",
         f"model: {summary.path} (took {duration(summary.seconds)})",
         f"next: normalis score {summary.path} PICTURES --out answers",
-    ]
-
-
-def score_lines(
-    decisions: Sequence[str], skipped: Sequence[tuple[str, str]], *, out: Path, promise: str
-) -> list[str]:
-    """How many pictures got which answer, and where the answers are."""
-    scored = len(decisions) - len(skipped)
-    counts = f"{counted(decisions.count('defect'), 'defect')}, {decisions.count('good'):,} good"
-    return [
-        f"scored {counted(scored, 'picture')}: {counts}; skipped {len(skipped):,}",
-        *skipped_lines(skipped),
-        f"false alarms: {promise}",
-        f"answers: {out / 'answers.csv'}",
     ]
 
 

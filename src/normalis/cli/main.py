@@ -13,17 +13,20 @@ from normalis.cli.cache import cache
 from normalis.cli.data import data
 from normalis.cli.demo import demo
 from normalis.cli.evaluate import evaluate
+from normalis.cli.export import export
 from normalis.cli.fit import fit
 from normalis.cli.info import info
 from normalis.cli.report import report
 from normalis.cli.score import score
 from normalis.cli.sensitivity import sensitivity
 from normalis.cli.text import tell
+from normalis.cli.volumes import volumes
 from normalis.errors import NormalisError
 
 __all__ = ["app", "main"]
 
 _DEBUG = "--debug"
+_TRAINING = ("torch", "timm", "safetensors", "huggingface_hub")
 _HINTS: Mapping[str, str] = {
     "fit": "; run again with --resume",
     "benchmark": "; run again: finished runs are kept",
@@ -58,6 +61,15 @@ class _Program(TyperGroup):
                 raise
             tell(f"error: {_sentence(error)}", err=True)
             raise typer.Exit(2) from error
+        except ModuleNotFoundError as error:
+            if ctx.params["debug"] or error.name not in _TRAINING:
+                raise
+            tell(
+                f"error: This needs {error.name}, which is not installed: "
+                "pip install 'normalis[train]'.",
+                err=True,
+            )
+            raise typer.Exit(2) from error
         except KeyboardInterrupt as error:
             typer.echo(f"interrupted{_HINTS.get(ctx.invoked_subcommand, '')}", err=True)
             raise typer.Exit(130) from error
@@ -70,9 +82,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (fit, score, evaluate, report, benchmark, sensitivity, info, cache, demo):
+for _command in (fit, score, evaluate, report, benchmark, sensitivity, info, export, cache, demo):
     app.command()(_command)
 app.add_typer(data, name="data")
+app.add_typer(volumes, name="volumes")
 
 
 def main() -> None:

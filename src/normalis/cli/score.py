@@ -1,18 +1,20 @@
 """`normalis score`: answers for new pictures."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from normalis.cli.text import tell
+from normalis.cli.text import counted, skipped_lines, tell
 
 __all__ = ["score"]
 
 
 def score(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="Folder that 'normalis fit' wrote.")
+        Path,
+        typer.Argument(metavar="MODEL", help="Folder that 'normalis fit' or 'export' wrote."),
     ],
     pictures: Annotated[
         list[Path],
@@ -36,18 +38,13 @@ def score(
     """Score pictures: answers.csv, answers.jsonl and heat maps."""
     from dataclasses import replace
 
-    import torch
-
-    from normalis.api.load import load
-    from normalis.cli.lines import score_lines
+    from normalis.cli.models import open_model
     from normalis.cli.observer import observing
     from normalis.cli.pictures import list_pictures
     from normalis.report.answers import FOLDERS, AnswerWriter
 
-    if threads:
-        torch.set_num_threads(threads)
     listed = list_pictures(pictures, leave_out=[out / name for name in FOLDERS])
-    scorer = load(model, device=device)
+    scorer = open_model(model, threads=threads, device=device)
     # With a wish that cannot be right this fails before anything of an earlier run is touched.
     calibration = scorer.calibration if far is None else replace(scorer.calibration, far=far)
     writer = AnswerWriter(
@@ -66,4 +63,18 @@ def score(
             if answer.reason is not None:
                 skipped.append((answer.path, answer.reason))
             observer.advance()
-    tell(*score_lines(decisions, skipped, out=out, promise=calibration.promise()))
+    tell(*_lines(decisions, skipped, out=out, promise=calibration.promise()))
+
+
+def _lines(
+    decisions: Sequence[str], skipped: Sequence[tuple[str, str]], *, out: Path, promise: str
+) -> list[str]:
+    """How many pictures got which answer, and where the answers are."""
+    scored = len(decisions) - len(skipped)
+    counts = f"{counted(decisions.count('defect'), 'defect')}, {decisions.count('good'):,} good"
+    return [
+        f"scored {counted(scored, 'picture')}: {counts}; skipped {len(skipped):,}",
+        *skipped_lines(skipped),
+        f"false alarms: {promise}",
+        f"answers: {out / 'answers.csv'}",
+    ]

@@ -17,7 +17,7 @@ from normalis.progress import Observer
 from normalis.report.site import require_site, write_report
 from normalis.report.tables import as_text, figure_table
 from normalis.report.thumbnails import Thumbnails
-from normalis.scoring import MapRange
+from normalis.results import MapRange
 
 __all__ = ["judge", "result_lines"]
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from normalis.flows.transform import AbstractTransform
 
-__all__ = ["AffineCoupling"]
+__all__ = ["SUBNET_SCALE", "AffineCoupling"]
 
 SUBNET_SCALE = 0.1
 
@@ -55,7 +55,7 @@ class AffineCoupling(AbstractTransform):
         """Scale and shift the active half, then every channel, then permute."""
         x1, x2 = x.split([self.passive, self.active], dim=1)
         s, t = self._scale_and_shift(x1, context)
-        g = self._gain()
+        g = self.gain()
         y = torch.cat([x1, x2 * s.exp() + t], dim=1) * g + self.offset.view(1, -1, 1, 1)
         y, _ = self.permutation(y)
         return y, s.sum(1) + g.log().sum()
@@ -65,13 +65,13 @@ class AffineCoupling(AbstractTransform):
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
         """Undo the permutation, the affine part and the coupling."""
         z, _ = self.permutation.inverse(z)
-        g = self._gain()
+        g = self.gain()
         x1, y2 = ((z - self.offset.view(1, -1, 1, 1)) / g).split([self.passive, self.active], dim=1)
         s, t = self._scale_and_shift(x1, context)
         x = torch.cat([x1, (y2 - t) * (-s).exp()], dim=1)
         return x, -s.sum(1) - g.log().sum()
 
-    def _gain(self) -> Float[Tensor, "1 c 1 1"]:
+    def gain(self) -> Float[Tensor, "1 c 1 1"]:
         """The learned scale $g$ of every channel."""
         return 0.1 * F.softplus(self.gamma, beta=0.5).view(1, -1, 1, 1)
 

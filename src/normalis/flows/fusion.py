@@ -1,7 +1,10 @@
 """The cross-scale coupling: the latents of all levels exchange what they know."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from normalis.flows.transform import AbstractTransform
@@ -53,9 +56,17 @@ class FusionSubnet(nn.Module):
 
     def forward(self, halves: list[Tensor], context: Tensor | None) -> list[Tensor]:
         """Scale and shift of each level, stacked along the channels."""
+        pooled = self.pooled(halves)
+        mixed = self.mix(pooled if context is None else torch.cat([pooled, context], dim=1))
+        return self.spread(mixed, halves)
+
+    def pooled(self, halves: list[Tensor]) -> Float[Tensor, "b k h w"]:
+        """All levels on the coarsest grid, stacked along the channels."""
         h, w = min((half.shape[-2:] for half in halves), key=lambda size: size[0] * size[1])
-        pooled = [F.adaptive_avg_pool2d(half, (h, w)) for half in halves]
-        mixed = self.mix(torch.cat([*pooled, *([] if context is None else [context])], dim=1))
+        return torch.cat([F.adaptive_avg_pool2d(half, (h, w)) for half in halves], dim=1)
+
+    def spread(self, mixed: Float[Tensor, "b k h w"], halves: list[Tensor]) -> list[Tensor]:
+        """Scale and shift of each level from what the mixture says and the level's own half."""
         parts = mixed.split(self.widths, dim=1)
         return [
             head(half + _resize(part, half)).to(half.dtype)
@@ -112,11 +123,25 @@ class FusionCoupling(nn.Module):
         Returns:
             The transformed maps, and the log-determinant at each position of each level.
         """
+        return self.couple(
+            xs,
+            from_second=lambda b: self.from_second(b, context),
+            from_first=lambda a: self.from_first(a, context),
+        )
+
+    def couple(
+        self,
+        xs: list[Tensor],
+        *,
+        from_second: Callable[[list[Tensor]], list[Tensor]],
+        from_first: Callable[[list[Tensor]], list[Tensor]],
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Data to latent, by networks of any form that know the context themselves."""
         xs = [p(x)[0] for p, x in zip(self.permutations, xs, strict=True)]
         a, b = self._halve(xs)
-        st_a = self._scales_and_shifts(self.from_second(b, context))
+        st_a = self._scales_and_shifts(from_second(b))
         a = [x * s.exp() + t for x, (s, t) in zip(a, st_a, strict=True)]
-        st_b = self._scales_and_shifts(self.from_first(a, context))
+        st_b = self._scales_and_shifts(from_first(a))
         b = [x * s.exp() + t for x, (s, t) in zip(b, st_b, strict=True)]
         log_dets = [sa.sum(1) + sb.sum(1) for (sa, _), (sb, _) in zip(st_a, st_b, strict=True)]
         return [torch.cat(pair, dim=1) for pair in zip(a, b, strict=True)], log_dets

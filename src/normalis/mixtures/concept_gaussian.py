@@ -77,7 +77,7 @@ class ConceptGaussian(AbstractTransform):
         self, log_sigma: Float[Tensor, "b c"], x: Float[Tensor, "b c h w"]
     ) -> Float[Tensor, "b h w"]:
         """The log-determinant at each position; the published form leaves it out."""
-        per_picture = -log_sigma.sum(1) if self.exact else log_sigma.new_zeros(len(log_sigma))
+        per_picture = -log_sigma.sum(1) if self.exact else torch.zeros_like(log_sigma[:, 0])
         return per_picture[:, None, None].expand(-1, *x.shape[2:])
 
 

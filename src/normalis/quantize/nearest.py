@@ -14,13 +14,17 @@ def nearest_codes(x: Float[Tensor, "n d"], codes: Float[Tensor, "k d"]) -> Int[T
     half_norms = 0.5 * codes.square().sum(1)
     # Mixed precision would round the distances to three digits.
     with torch.autocast(x.device.type, enabled=False):
-        tables = (torch.addmm(half_norms, rows, codes.T, alpha=-1) for rows in x.split(CHUNK))
+        # A graph for batches of any size cannot say into how many chunks they fall.
+        chunks = [x] if torch.compiler.is_exporting() else x.split(CHUNK)
+        tables = (torch.addmm(half_norms, rows, codes.T, alpha=-1) for rows in chunks)
         return torch.cat([table.argmin(1) for table in tables])
 
 
 def code_counts(index: Int[Tensor, " n"], size: int) -> Float[Tensor, " k"]:
     """How many rows took each of `size` codes."""
-    return torch.bincount(index, minlength=size).float()
+    # Not `bincount`, whose length depends on the data: no graph could hold it.
+    ones = torch.ones_like(index, dtype=torch.float32)
+    return ones.new_zeros(size).index_add_(0, index, ones)
 
 
 def perplexity(counts: Float[Tensor, " k"]) -> Float[Tensor, ""]:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from normalis.images.write import write_raw_map
 from normalis.report.overlay import overlay, write_image
-from normalis.scoring import MapRange, Result, Skipped
+from normalis.results import MapRange, Result, Skipped
 
 __all__ = ["FOLDERS", "Answer", "AnswerWriter"]
 

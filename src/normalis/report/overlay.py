@@ -10,7 +10,7 @@ from scipy import ndimage
 from normalis.images.decode import Picture
 from normalis.images.regions import Box
 from normalis.images.write import replacing
-from normalis.scoring import MapRange, Result
+from normalis.results import MapRange, Result
 
 __all__ = ["LONGEST_SIDE", "overlay", "picture_image", "write_image"]
 

@@ -10,7 +10,7 @@ from normalis.datasets.sample import Sample
 from normalis.evaluation.folder import PICTURES
 from normalis.evaluation.result import Drawn
 from normalis.report.overlay import overlay, picture_image, write_image
-from normalis.scoring import MapRange, Result
+from normalis.results import MapRange, Result
 
 __all__ = ["THUMBNAIL_SIDE", "Thumbnails"]
 

@@ -126,10 +126,14 @@ def _by_class(result: Result) -> dict[str, tuple[Judged, ...]]:
 
 def _summary(result: Result, classes: int) -> str:
     seen = tally(result.pictures)
-    return (
+    decisions = (
         f"Of {seen.defects:,} defect pictures {seen.defects - seen.misses:,} were found; of "
-        f"{seen.normals:,} good ones {seen.false_alarms:,} were called a defect. "
-        f"One model, {_counted(classes, 'class', 'classes')}, "
+        f"{seen.normals:,} good ones {seen.false_alarms:,} were called a defect."
+    )
+    if all(picture.far_promised == 1 for picture in result.pictures):
+        decisions = "No picture was called a defect or good: scores are relative to the test set."
+    return (
+        f"{decisions} One model, {_counted(classes, 'class', 'classes')}, "
         f"{_counted(len(result.pictures), 'test picture', 'test pictures')}."
     )
 

@@ -9,13 +9,14 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool
 
+from normalis.answering import AbstractScorer
 from normalis.errors import DatasetError
 from normalis.images.decode import Picture, read_picture
 from normalis.images.ground import Ground, look_coarsely
 from normalis.images.planting import KINDS, Defect, Planted, plant
 from normalis.images.regions import Peak
 from normalis.progress import Observer
-from normalis.scoring import MapRange, Result, Scorer, Skipped
+from normalis.results import MapRange, Result, Skipped
 from normalis.sensitivity.card import Product, Sensitivity, curve_of
 from normalis.sensitivity.plan import Plan
 
@@ -88,7 +89,7 @@ class _Group:
 
 
 def measure(
-    model: Scorer,
+    model: AbstractScorer,
     pictures: Sequence[HeldOut],
     *,
     data: str,
@@ -125,7 +126,7 @@ def measure(
 
 
 def examples(
-    model: Scorer, pictures: Sequence[HeldOut], *, card: Sensitivity, plan: Plan
+    model: AbstractScorer, pictures: Sequence[HeldOut], *, card: Sensitivity, plan: Plan
 ) -> Iterator[Example]:
     """Plant each product's strongest defects once more, near the smallest size that is caught.
 
@@ -151,7 +152,7 @@ def examples(
 
 
 def _groups(
-    model: Scorer, pictures: Sequence[HeldOut], *, plan: Plan, observer: Observer
+    model: AbstractScorer, pictures: Sequence[HeldOut], *, plan: Plan, observer: Observer
 ) -> tuple[list[_Group], tuple[tuple[str, str], ...]]:
     """Score the pictures as they are, and sort them by product; where none is named, by concept."""
     candidates = _candidates(pictures, plan)
@@ -193,7 +194,7 @@ def _candidates(pictures: Sequence[HeldOut], plan: Plan) -> list[HeldOut]:
     return [picture for group in taken.values() for picture in group]
 
 
-def _product(model: Scorer, group: _Group, *, plan: Plan, observer: Observer) -> Product:
+def _product(model: AbstractScorer, group: _Group, *, plan: Plan, observer: Observer) -> Product:
     """Everything planted on one product, counted."""
     sizes = plan.sizes(group.side)
     caught = np.zeros((len(plan.curves), len(sizes)), np.int64)
@@ -224,7 +225,7 @@ def _product(model: Scorer, group: _Group, *, plan: Plan, observer: Observer) ->
 
 
 def _answers(
-    model: Scorer, group: _Group, plan: Plan
+    model: AbstractScorer, group: _Group, plan: Plan
 ) -> Iterator[tuple[Cell, Bool[np.ndarray, "h w"], Result]]:
     """The answers to all planted pictures, each with its cell and mask."""
     waiting: deque[tuple[Cell, Bool[np.ndarray, "h w"]]] = deque()

@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from normalis.bundle.manifest import file_digest
+from normalis.bundle.sealed import file_digest
 from normalis.datasets.sample import Dataset, Sample
 from normalis.errors import BundleError
 from normalis.progress import Observer

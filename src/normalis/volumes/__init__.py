@@ -2,16 +2,31 @@
 
 from normalis.volumes.dicom import read_series
 from normalis.volumes.nifti import read_nifti, write_like
-from normalis.volumes.planting import PlantedVolume, plant_volume
-from normalis.volumes.volume import Volume, normalised, slice_positions
+from normalis.volumes.open import list_volumes, read_volume
+from normalis.volumes.planting import Kind, PlantedVolume, plant_volume
+from normalis.volumes.tissue import (
+    Tissue,
+    normalised,
+    picture_plane,
+    slice_picture,
+    slice_plane,
+)
+from normalis.volumes.volume import Volume, slice_positions
 
 __all__ = [
+    "Kind",
     "PlantedVolume",
+    "Tissue",
     "Volume",
+    "list_volumes",
     "normalised",
+    "picture_plane",
     "plant_volume",
     "read_nifti",
     "read_series",
+    "read_volume",
+    "slice_picture",
+    "slice_plane",
     "slice_positions",
     "write_like",
 ]

@@ -14,9 +14,7 @@ from jaxtyping import Float32, Float64, Num
 
 from normalis.errors import ImageError
 
-__all__ = ["Volume", "checked_volume", "normalised", "slice_positions"]
-
-FOREGROUND = 0.02  # share of the brightest voxels' value above which a voxel shows tissue
+__all__ = ["Volume", "checked_volume", "slice_positions"]
 
 
 @dataclass(frozen=True)
@@ -91,20 +89,6 @@ def checked_volume(
 def slice_positions(count: int) -> Float32[np.ndarray, "{count}"]:
     """$t$ of each slice from the lowest to the highest, -1/2 to 1/2 (METHODS §3.1)."""
     return np.linspace(-0.5, 0.5, count, dtype=np.float32)
-
-
-def normalised(values: Float32[np.ndarray, "x y z"]) -> Float32[np.ndarray, "x y z"]:
-    """Tissue with mean 0 and variance 1; the background, which is below a small threshold, stays 0.
-
-    References:
-        The preparation of brain volumes (METHODS §3.4).
-    """
-    tissue = values > FOREGROUND * np.quantile(values, 0.999)
-    if not tissue.any():
-        return np.zeros_like(values)
-    inside = values[tissue].astype(np.float64)
-    scaled = (values - inside.mean()) / max(float(inside.std()), 1e-6)
-    return np.where(tissue, scaled, 0).astype(np.float32)
 
 
 def _orientation(

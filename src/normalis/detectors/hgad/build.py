@@ -53,6 +53,7 @@ def build_hgad(settings: HGADSettings, shapes: PictureShapes, *, concepts: int, 
                 for c, _, _ in grids * bool(settings.memory)
             ],
             flows=[_level(settings, c, concepts, generator) for c, _, _ in grids],
+            moves=settings.whitening == "concept",
             scale=LevelScale(concepts, len(levels) * (2 if settings.memory else 1)),
             objective=Objective(
                 information=settings.information,

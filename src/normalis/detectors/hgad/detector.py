@@ -75,6 +75,7 @@ class HGAD(AbstractDetector):
         whitening: One closed-form Gaussian per level; empty for none.
         memories: One memory of whitened features per level; empty for none.
         flows: One flow and mixture per level.
+        moves: Whitened features are moved to the main centre of their class.
         scale: Standardises the levels' energies.
         objective: Weights of the objective's terms.
         form: How likelihoods become maps and image scores.
@@ -93,6 +94,7 @@ class HGAD(AbstractDetector):
         whitening: list[LocatedGaussian],
         memories: list[ConceptMemory],
         flows: list[MixtureLevel],
+        moves: bool,
         scale: LevelScale,
         objective: Objective,
         form: ScoreForm,
@@ -103,6 +105,7 @@ class HGAD(AbstractDetector):
         self.whitening = nn.ModuleList(whitening)
         self.memories = nn.ModuleList(memories)
         self.flows = nn.ModuleList(flows)
+        self.moves = moves
         self.scale = scale
         self.objective = objective
         self.form = form
@@ -256,13 +259,13 @@ class HGAD(AbstractDetector):
         """Of the classes near by the descriptor the one that most places of the last level say."""
         near = self.finder(global_averages(maps), most=CANDIDATES)
         if near.shape[1] == 1:
-            return _Guess(near[:, 0], torch.ones(len(near), device=near.device))
+            return _Guess(near[:, 0], torch.ones_like(near[:, 0], dtype=torch.float32))
         level, last = self._flows()[-1], maps[self.levels[-1]]
         energies = []
         for label in near.unbind(1):
             step = self.whitening[-1:]
             (z,), (j,) = whitened(step, [last], concept=label)
-            z = level.moved(z, label) if self._by_class else z
+            z = level.moved(z, label) if self.moves else z
             energies.append(level.evidence(level(z, j), label))
         share = torch.stack(energies, 1).softmax(1).mean((2, 3))
         best = share.max(1)
@@ -286,15 +289,9 @@ class HGAD(AbstractDetector):
 
     def _moved(self, zs: list[Tensor], label: Int[Tensor, " b"]) -> list[Tensor]:
         """What was whitened by class goes to its class's centre; else the flow has to find it."""
-        if not self._by_class:
+        if not self.moves:
             return zs
         return [level.moved(z, label) for level, z in zip(self._flows(), zs, strict=True)]
-
-    @property
-    def _by_class(self) -> bool:
-        """Whether the first step reads a picture by its class."""
-        steps = list(cast("Iterable[LocatedGaussian]", self.whitening))
-        return bool(steps) and len(steps[0].mean) > 1
 
     def _flows(self) -> list[MixtureLevel]:
         return list(cast("Iterable[MixtureLevel]", self.flows))

@@ -1,5 +1,7 @@
 """Puts a VQ-Flow together from its settings."""
 
+from math import prod
+
 import torch
 
 from normalis.detectors.concepts import FixedEncoder
@@ -122,8 +124,17 @@ def _conditioner(
         patterns=[_pattern(settings, channels[i], name=f"pattern {i + 1}") for i in levels],
         fusion=_pattern(settings, channels[-1], name="pattern fusion"),
         deepest=channels[-1],
+        grids=_grids(maps, levels),
         from_data=settings.data_codes,
     )
+
+
+def _grids(
+    maps: tuple[tuple[int, int, int], ...], levels: tuple[int, ...]
+) -> tuple[tuple[int, int], ...]:
+    """Rows and columns of each level, then of the coarsest, on which the fusion works."""
+    grids = [maps[i][1:] for i in levels]
+    return (*grids, min(grids, key=prod))
 
 
 def _pattern(settings: VQFlowSettings, channels: int, *, name: str) -> PatternBranch:

@@ -11,8 +11,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from normalis.detectors.contract import Assignment
-from normalis.detectors.vqflow.concept import ConceptBranch
+from normalis.detectors.vqflow.concept import Concept, ConceptBranch
 from normalis.detectors.vqflow.pattern import PatternBranch
+from normalis.flows.context import CodedContext
 from normalis.nn.layers import pointwise_mlp
 from normalis.nn.position import position_encoding
 
@@ -26,7 +27,7 @@ class Condition:
     """What a batch's flows are conditioned on.
 
     Attributes:
-        levels: For each level `b k h w` on its grid, or None.
+        levels: For each level `b k h w` on its grid, or its codes where flows look it up, or None.
         fusion: The same for the fusion coupling, on the coarsest level's grid.
         prototype: `b p 1 1` for the prior, or None.
         concept: `b`, the index of each picture's concept.
@@ -34,8 +35,8 @@ class Condition:
         assignments: For the codebooks' update.
     """
 
-    levels: tuple[Tensor | None, ...]
-    fusion: Tensor | None
+    levels: tuple[Tensor | CodedContext | None, ...]
+    fusion: Tensor | CodedContext | None
     prototype: Tensor | None
     concept: Int[Tensor, " b"]
     commitment: Float[Tensor, ""]
@@ -85,7 +86,7 @@ class PositionConditioner(AbstractConditioner):
 
     def concepts(self, maps: list[Tensor]) -> Int[Tensor, " b"]:
         """There is one concept, 0."""
-        return torch.zeros(len(maps[-1]), dtype=torch.long, device=maps[-1].device)
+        return torch.zeros(maps[-1].shape[0], dtype=torch.long, device=maps[-1].device)
 
     def widths(self) -> tuple[int, int]:
         """The position's channels, and no prototype."""
@@ -108,6 +109,7 @@ class VQConditioner(AbstractConditioner):
         patterns: One pattern branch per level.
         fusion: The pattern branch of the fusion coupling, over the deepest map.
         deepest: Channels of the deepest map.
+        grids: Rows and columns of each level, then of the fusion coupling.
         from_data: The codebooks start from data; otherwise they keep their random start (paper).
     """
 
@@ -119,10 +121,12 @@ class VQConditioner(AbstractConditioner):
         patterns: list[PatternBranch],
         fusion: PatternBranch,
         deepest: int,
+        grids: tuple[tuple[int, int], ...],
         from_data: bool = True,
     ) -> None:
         super().__init__()
         self.levels = levels
+        self.grids = grids
         self.from_data = from_data
         dim = fusion.codebook.dim
         self.concept = concept
@@ -158,6 +162,19 @@ class VQConditioner(AbstractConditioner):
         """The concept of each picture."""
         return self.concept(maps).index
 
+    def codes(self, maps: list[Tensor]) -> tuple[Concept, list[Int[Tensor, "b h w"]]]:
+        """The concept, and the pattern codes of each level and then of the fusion coupling."""
+        concept = self.concept(maps)
+        codes = [
+            branch.codes(features, concept.prototype, semantic=semantic)
+            for branch, features, semantic in self._places(maps)
+        ]
+        return concept, codes
+
+    def branches(self) -> list[PatternBranch]:
+        """One for each level, and the fusion's."""
+        return [*cast("Iterable[PatternBranch]", self.patterns), self.fusion]
+
     @torch.no_grad()
     def set_concepts(self, averages: Float[Tensor, "n c"], generator: torch.Generator) -> None:
         """Set the concept codes from the global averages of the training pictures."""
@@ -169,7 +186,7 @@ class VQConditioner(AbstractConditioner):
         """Set the pattern codes from some batches."""
         if not self.from_data:
             return
-        branches = self._branches()
+        branches = self.branches()
         rows: list[list[Tensor]] = [[] for _ in branches]
         for maps in batches:
             prototype = self.concept(maps).prototype
@@ -184,12 +201,8 @@ class VQConditioner(AbstractConditioner):
     def update(self, assignments: tuple[Assignment, ...], generator: torch.Generator) -> None:
         """Move every codebook towards what it was given in a training step."""
         self.concept.update(assignments[0], generator)
-        for branch, given in zip(self._branches(), assignments[1:], strict=True):
+        for branch, given in zip(self.branches(), assignments[1:], strict=True):
             branch.codebook.update(given.inputs, given.codes, generator=generator)
-
-    def _branches(self) -> list[PatternBranch]:
-        """One for each level, and the fusion's."""
-        return [*cast("Iterable[PatternBranch]", self.patterns), self.fusion]
 
     def _places(self, maps: list[Tensor]) -> list[tuple[PatternBranch, Tensor, Tensor | None]]:
         """Each pattern branch with its features and what the deepest map says of each place."""
@@ -200,7 +213,7 @@ class VQConditioner(AbstractConditioner):
             for head, level in zip(self.semantic_to_level, levels, strict=True)
         ]
         fused = resize(deepest, levels[coarsest(levels)])
-        return list(zip(self._branches(), [*levels, fused], [*semantics, None], strict=True))
+        return list(zip(self.branches(), [*levels, fused], [*semantics, None], strict=True))
 
 
 def coarsest(levels: list[Tensor]) -> int:

@@ -1,8 +1,9 @@
 """VQ-Flow: normalizing flows conditioned on what a picture shows and what usually lies where."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import cast
 
 import torch
 from jaxtyping import Int
@@ -19,11 +20,12 @@ from normalis.detectors.contract import (
     Term,
 )
 from normalis.detectors.levels import LevelScale, upsample
+from normalis.detectors.vqflow.compiled import fold
 from normalis.detectors.vqflow.condition import AbstractConditioner, Condition, VQConditioner
 from normalis.detectors.vqflow.maps import ScoreForm, paper_scores
 from normalis.detectors.whitened import recalled, set_memories, set_whitening, whitened
+from normalis.flows.folded import FoldedFusion
 from normalis.flows.fusion import FusionCoupling
-from normalis.flows.transform import AbstractTransform
 from normalis.mixtures.concept_gaussian import ConceptGaussian
 from normalis.mixtures.located_gaussian import LocatedGaussian
 from normalis.quantize.memory import ConceptMemory
@@ -82,9 +84,9 @@ class VQFlow(AbstractDetector):
         conditioner: AbstractConditioner,
         whitening: list[LocatedGaussian],
         memories: Mapping[int, ConceptMemory],
-        flows: list[AbstractTransform],
+        flows: Sequence[nn.Module],
         priors: list[ConceptGaussian],
-        fusion: FusionCoupling | None,
+        fusion: FusionCoupling | FoldedFusion | None,
         scale: LevelScale,
         form: ScoreForm,
         per_dimension: bool,
@@ -219,6 +221,28 @@ class VQFlow(AbstractDetector):
             for level, energy in enumerate(energies)
         ]
         return standard, condition.concept
+
+    @torch.no_grad()
+    def compile(self) -> "VQFlow":  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Codebooks, prototypes and positions folded into tables (METHODS §1.8)."""
+        assert not self.training, "training would move the codes away from the tables"
+        if not isinstance(self.conditioner, VQConditioner):
+            return self
+        folded = fold(self.conditioner, self.flows, fusion=cast("FusionCoupling", self.fusion))
+        memories = cast("Iterable[ConceptMemory]", self.memories)
+        compiled = VQFlow(
+            levels=self.levels,
+            conditioner=folded.conditioner,
+            whitening=list(cast("Iterable[LocatedGaussian]", self.whitening)),
+            memories=dict(zip(self.remembered, memories, strict=True)),
+            flows=folded.flows,
+            priors=list(cast("Iterable[ConceptGaussian]", self.priors)),
+            fusion=folded.fusion,
+            scale=self.scale,
+            form=self.form,
+            per_dimension=self.per_dimension,
+        )
+        return compiled.eval()
 
     @torch.no_grad()
     def paper_scores(self, maps: list[Tensor]) -> PaperScores:

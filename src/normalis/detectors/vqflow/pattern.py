@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from normalis.detectors.contract import Assignment
 from normalis.nn.layers import pointwise_mlp
 from normalis.nn.position import position_encoding
 from normalis.quantize.ema import EMAQuantizer
+from normalis.quantize.nearest import nearest_codes
 
 __all__ = ["Pattern", "PatternBranch"]
 
@@ -73,6 +74,18 @@ class PatternBranch(nn.Module):
             commitment=quantized.commitment,
             assignment=Assignment(self.name, rows.detach(), quantized.codes, quantized.usage),
         )
+
+    def codes(
+        self,
+        features: Float[Tensor, "b c h w"],
+        prototype: Float[Tensor, "b p"],
+        *,
+        semantic: Float[Tensor, "b d h w"] | None = None,
+    ) -> Int[Tensor, "b h w"]:
+        """The code of each position, as `forward` chooses it."""
+        _, rows = self.residual(features, prototype, semantic=semantic)
+        b, _, h, w = features.shape
+        return nearest_codes(rows.float(), self.codebook.codes).view(b, h, w)
 
     def residual(
         self,

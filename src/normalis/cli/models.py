@@ -1,0 +1,37 @@
+"""The models that commands score with."""
+
+from pathlib import Path
+from typing import Any
+
+from normalis.answering import AbstractScorer
+from normalis.bundle.manifest import read_manifest
+from normalis.errors import ExportError
+from normalis.export.info import is_export
+from normalis.export.runtimes import require
+from normalis.export.scorer import load_export
+
+__all__ = ["open_model"]
+
+
+def open_model(model: Path, *, threads: int | None, device: str) -> AbstractScorer:
+    """A model, or an exported one, which is scored without torch.
+
+    Args:
+        model: Folder, or the graph of an exported model.
+        threads: Processor cores to use; None leaves it to what runs the model.
+        device: cpu, cuda or auto.
+
+    Raises:
+        NormalisError: Neither, altered, or what it needs is not installed.
+    """
+    if is_export(model):
+        if device not in ("auto", "cpu"):
+            raise ExportError(f"{model}: an exported model runs on the cpu; leave --device away.")
+        return load_export(model, threads=threads)
+    read_manifest(model)  # a wrong path is no reason to install anything
+    torch: Any = require("torch")
+    from normalis.api.load import load
+
+    if threads:
+        torch.set_num_threads(threads)
+    return load(model, device=device)

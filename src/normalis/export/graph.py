@@ -1,0 +1,68 @@
+"""The graph that is exported: from the prepared picture to map, score, p-value and concept."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from normalis.backbones.pyramid import AbstractPyramid
+from normalis.calibration import Calibration
+from normalis.detectors.contract import AbstractDetector
+
+__all__ = ["ScoreGraph", "as_stored_by_arithmetic"]
+
+_LARGEST = 65504.0  # of float16
+_SPLITTER = float(2 ** (24 - 11) + 1)  # float32 has 24 digits, float16 has 11
+
+
+class ScoreGraph(nn.Module):
+    """A whole model as one function of tensors.
+
+    Args:
+        pyramid: The backbone.
+        detector: The fitted detector, in its fastest form.
+        calibration: Gives the p-values.
+        concepts: How many concepts the detector may name.
+    """
+
+    held_out: Tensor
+    counts: Tensor
+
+    def __init__(
+        self,
+        pyramid: AbstractPyramid,
+        detector: AbstractDetector,
+        *,
+        calibration: Calibration,
+        concepts: int,
+    ) -> None:
+        super().__init__()
+        self.pyramid = pyramid
+        self.detector = detector
+        groups = [calibration.compared_with(concept) for concept in range(concepts)]
+        held_out = torch.full((concepts, max(map(len, groups))), -torch.inf)
+        for row, scores in zip(held_out, groups, strict=True):
+            row[: len(scores)] = torch.tensor(scores)
+        self.register_buffer("held_out", held_out)
+        self.register_buffer("counts", torch.tensor([len(scores) for scores in groups]))
+
+    def forward(self, pixels: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
+        """Map, score, p-value and concept of prepared pictures, RGB in [0, 1].
+
+        Where the method says how sure the concept is, that comes last.
+        """
+        scores = self.detector.score([as_stored_by_arithmetic(x) for x in self.pyramid(pixels)])
+        as_high = (self.held_out[scores.concept] >= scores.image[:, None]).sum(1)
+        p_value = (1 + as_high) / (1 + self.counts[scores.concept])
+        sure = () if scores.probability is None else (scores.probability,)
+        return scores.maps, scores.image, p_value, scores.concept, *sure
+
+
+def as_stored_by_arithmetic(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    """A map rounded as `normalis.features.store.as_stored` does, but by arithmetic.
+
+    Runtimes take a conversion to float16 and back for idle, and drop it. Adding and taking away
+    a multiple leaves as many digits as float16 has (Veltkamp, 1968).
+    """
+    bounded = x.clamp(-_LARGEST, _LARGEST)
+    multiple = _SPLITTER * bounded
+    return multiple - (multiple - bounded)

@@ -1,0 +1,92 @@
+"""An exported model, ready for pictures. Nothing here needs torch."""
+
+from pathlib import Path
+from typing import final
+
+import numpy as np
+from jaxtyping import Float32
+from pydantic import TypeAdapter
+
+from normalis.answering import AbstractScorer, Measured
+from normalis.calibration import Calibration
+from normalis.errors import ExportError
+from normalis.export.info import read_export
+from normalis.export.runtimes import AbstractRuntime, open_runtime
+from normalis.images.prepare import Preparation
+from normalis.results import MapRange
+
+__all__ = ["ExportedScorer", "load_export"]
+
+
+@final
+class ExportedScorer(AbstractScorer):
+    """Scores pictures by an exported graph, with the answers of the model that it came from.
+
+    Args:
+        runtime: The graph.
+        preparation: How pictures come to the graph's size.
+        calibration: Turns scores into p-values and decisions.
+        map_range: What the map's values mean.
+        concept_names: What each concept is called; () where concepts have numbers alone.
+    """
+
+    def __init__(
+        self,
+        runtime: AbstractRuntime,
+        preparation: Preparation,
+        *,
+        calibration: Calibration,
+        map_range: MapRange,
+        concept_names: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(
+            preparation,
+            calibration=calibration,
+            map_range=map_range,
+            concept_names=concept_names,
+        )
+        self.runtime = runtime
+
+    def measure(self, pixels: Float32[np.ndarray, "b 3 h w"], *, paper: bool = False) -> Measured:
+        """Score prepared pictures together.
+
+        Raises:
+            ExportError: Pictures of another size than the graph's, or the published scores are
+                asked for, which no graph holds.
+        """
+        size = (self.preparation.height, self.preparation.width)
+        if pixels.shape[2:] != size:
+            raise ExportError(
+                f"The exported model takes pictures of {size[0]}x{size[1]} pixels (height x "
+                f"width), not of {pixels.shape[2]}x{pixels.shape[3]}; prepare them as it states."
+            )
+        if paper:
+            raise ExportError("An exported model has no published scores; use the model itself.")
+        said = self.runtime.run(np.ascontiguousarray(pixels))
+        return Measured(
+            maps=said.map,
+            image=said.score,
+            concept=said.concept,
+            probability=said.concept_probability,
+        )
+
+
+def load_export(path: Path, *, threads: int | None = None) -> ExportedScorer:
+    """Open an exported model.
+
+    Args:
+        path: Its folder, or the graph in it.
+        threads: Processor cores to use; None leaves it to the runtime.
+
+    Raises:
+        BundleError: No metadata, a newer schema, or a changed file.
+        ExportError: Its runtime is not installed.
+    """
+    folder, info = read_export(path)
+    return ExportedScorer(
+        open_runtime(folder, info.format, threads=threads),
+        TypeAdapter(Preparation).validate_python(info.preparation),
+        calibration=Calibration.from_json(info.calibration),
+        map_range=MapRange(*info.map_range),
+        concept_names=info.concept_names,
+    )

@@ -1,0 +1,201 @@
+r"""Flows whose context can take few values: its share of every convolution is looked up.
+
+The context of VQ-Flow at a position is a sum of a pattern code, one of a few hundred, of the place,
+and of the concept's prototype, one of a few. The first convolution of every network is linear, so
+that $conv([x_1; c]) = conv_x(x_1) + conv_c(c)$, and $conv_c(c)$ is a sum of rows of a table: one
+for the code under each tap, one for the place, one for the concept and the border's shape
+(METHODS §1.8). It is equal to the dense form up to rounding, and for scoring only: codes that
+training moves would leave the tables behind.
+"""
+
+from math import prod
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from normalis.flows.context import CodedContext, Codes, ContextRows
+from normalis.flows.coupling import SUBNET_SCALE, AffineCoupling
+from normalis.flows.fusion import FusionCoupling, FusionSubnet
+from normalis.nn.layers import ChannelNorm
+from normalis.nn.winograd import channels_last_conv
+
+__all__ = ["FoldedFlow", "FoldedFusion"]
+
+LARGE_MAP = 1 << 20  # values between two convolutions of one picture
+
+
+class FoldedConv(nn.Module):
+    """A convolution over `x` and a coded context, stacked.
+
+    Args:
+        conv: The dense convolution over the channels of `x` and then of the context.
+        rows: Which rows of the table make up the context.
+    """
+
+    table: Tensor
+
+    def __init__(self, conv: nn.Conv2d, rows: ContextRows) -> None:
+        super().__init__()
+        weight, bias, codes = conv.weight.detach(), _bias(conv), rows.codes
+        own = weight.shape[1] - codes.patterns.shape[1] - codes.prototypes.shape[1]
+        self.register_buffer("table", rows.table(weight[:, own:], bias))
+        self.own = channels_last_conv(weight[:, :own], None, grid=codes.grid)
+
+    def forward(
+        self, x: Float[Tensor, "b h w c"], rows: Int[Tensor, "r t"]
+    ) -> Float[Tensor, "b h w o"]:
+        """Convolve."""
+        y = self.own(x)
+        return y.add_(_sum_of_rows(self.table, rows).view(y.shape))
+
+
+class FoldedCoupling(nn.Module):
+    """An affine coupling of a coded context, data to latent.
+
+    Args:
+        coupling: The dense form, over the network of `normalis.nn.layers.conv_subnet`.
+        rows: Which rows of the table make up the context.
+    """
+
+    gain: Tensor
+    offset: Tensor
+
+    def __init__(self, coupling: AffineCoupling, rows: ContextRows) -> None:
+        super().__init__()
+        first, norm, _, last = coupling.subnet.children()
+        assert isinstance(first, nn.Conv2d)
+        assert isinstance(norm, ChannelNorm)
+        assert isinstance(last, nn.Conv2d)
+        self.split = [coupling.passive, coupling.active]
+        self.alpha = coupling.alpha
+        self.first = FoldedConv(first, rows)
+        self.norm = norm
+        self.last = channels_last_conv(
+            SUBNET_SCALE * last.weight.detach(), SUBNET_SCALE * _bias(last), grid=rows.codes.grid
+        )
+        self.permutation = coupling.permutation
+        self.register_buffer("gain", coupling.gain().detach().flatten())
+        self.register_buffer("offset", coupling.offset.detach())
+
+    def forward(
+        self, x: Float[Tensor, "b h w c"], rows: Int[Tensor, "r t"]
+    ) -> tuple[Float[Tensor, "b h w c"], Float[Tensor, "b h w"]]:
+        """Scale and shift the active half, then every channel, then permute."""
+        x1, x2 = x.split(self.split, dim=-1)
+        hidden = _normalised(self.norm, self.first(x1, rows)).relu_()
+        a_s, a_t = self.last(hidden).chunk(2, dim=-1)
+        s = self.alpha * a_s.tanh()
+        y = torch.cat([x1, x2 * s.exp() + a_t], dim=-1) * self.gain + self.offset
+        y, _ = self.permutation(y.permute(0, 3, 1, 2))
+        return y.permute(0, 2, 3, 1), s.sum(-1) + self.gain.log().sum()
+
+
+class FoldedFlow(nn.Module):
+    """The couplings of one level.
+
+    Args:
+        couplings: The dense form, in the order from data to latent.
+        codes: What the context can be.
+    """
+
+    def __init__(self, couplings: list[AffineCoupling], codes: Codes) -> None:
+        super().__init__()
+        first = next(couplings[0].subnet.children())
+        assert isinstance(first, nn.Conv2d)
+        self.rows = ContextRows(codes, first.kernel_size[0])
+        self.couplings = nn.ModuleList(FoldedCoupling(c, self.rows) for c in couplings)
+        # What lies between two convolutions of several pictures would leave the cache.
+        self.one_by_one = prod(codes.grid) * first.out_channels >= LARGE_MAP
+
+    def forward(
+        self, x: Float[Tensor, "b c h w"], context: CodedContext
+    ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
+        """Data to latent: `z` and the log-determinant at each position."""
+        if not self.one_by_one or torch.compiler.is_exporting():
+            return self._flow(x, context)
+        parts = [
+            self._flow(x[i : i + 1], CodedContext(context.codes[i : i + 1], concept))
+            for i, concept in enumerate(context.concept.split(1))
+        ]
+        return torch.cat([z for z, _ in parts]), torch.cat([log_det for _, log_det in parts])
+
+    def _flow(
+        self, x: Float[Tensor, "b c h w"], context: CodedContext
+    ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
+        rows = self.rows(context)
+        y, total = x.permute(0, 2, 3, 1), x.new_zeros(x.shape[0], *x.shape[2:])
+        for coupling in self.couplings:
+            y, log_det = coupling(y, rows)
+            total = total + log_det
+        return y.permute(0, 3, 1, 2), total
+
+
+class FoldedFusionSubnet(nn.Module):
+    """The network of the fusion coupling over a coded context.
+
+    Args:
+        subnet: The dense form.
+        codes: What the context can be, on the coarsest grid.
+    """
+
+    def __init__(self, subnet: FusionSubnet, codes: Codes) -> None:
+        super().__init__()
+        first, norm, _, last, _ = subnet.mix.children()
+        assert isinstance(first, nn.Conv2d)
+        assert isinstance(norm, ChannelNorm)
+        assert isinstance(last, nn.Conv2d)
+        self.subnet = subnet
+        self.rows = ContextRows(codes, first.kernel_size[0])
+        self.first = FoldedConv(first, self.rows)
+        self.norm = norm
+        self.last = channels_last_conv(last.weight.detach(), _bias(last), grid=codes.grid)
+
+    def forward(self, halves: list[Tensor], context: CodedContext) -> list[Tensor]:
+        """Scale and shift of each level, stacked along the channels."""
+        pooled = self.subnet.pooled(halves).permute(0, 2, 3, 1)
+        hidden = _normalised(self.norm, self.first(pooled, self.rows(context))).relu_()
+        mixed = F.relu(self.last(hidden)).permute(0, 3, 1, 2)
+        return self.subnet.spread(mixed, halves)
+
+
+class FoldedFusion(nn.Module):
+    """The fusion coupling over a coded context, data to latent.
+
+    Args:
+        fusion: The dense form.
+        codes: What the context can be, on the coarsest grid.
+    """
+
+    def __init__(self, fusion: FusionCoupling, codes: Codes) -> None:
+        super().__init__()
+        self.fusion = fusion
+        self.from_second = FoldedFusionSubnet(fusion.from_second, codes)
+        self.from_first = FoldedFusionSubnet(fusion.from_first, codes)
+
+    def forward(self, xs: list[Tensor], context: CodedContext) -> tuple[list[Tensor], list[Tensor]]:
+        """As `FusionCoupling.forward`."""
+        return self.fusion.couple(
+            xs,
+            from_second=lambda b: self.from_second(b, context),
+            from_first=lambda a: self.from_first(a, context),
+        )
+
+
+def _sum_of_rows(table: Float[Tensor, "n o"], rows: Int[Tensor, "r t"]) -> Float[Tensor, "r o"]:
+    """The sum of the named rows of the table."""
+    if torch.compiler.is_exporting():  # other runtimes have look-ups, but no bags of them
+        return torch.stack([table[row] for row in rows.unbind(1)]).sum(0)
+    return F.embedding_bag(rows, table, mode="sum")
+
+
+def _normalised(norm: ChannelNorm, x: Float[Tensor, "b h w c"]) -> Float[Tensor, "b h w c"]:
+    """Channel normalisation of a channels-last map."""
+    return F.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+
+
+def _bias(conv: nn.Conv2d) -> Float[Tensor, " o"]:
+    """The bias of a convolution that has one."""
+    assert conv.bias is not None
+    return conv.bias.detach()

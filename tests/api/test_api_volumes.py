@@ -1,0 +1,114 @@
+"""Volumes from healthy scans to maps that open aligned, by the commands that a user has."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from normalis.api import FitOptions, fit, load
+from normalis.api.volumes import score_volume, write_slices
+from normalis.cli.main import app
+from normalis.detectors.lsr.settings import LSRSettings
+from normalis.images.prepare import Preparation
+from normalis.presets import preset
+from normalis.volumes import read_nifti
+
+SMALL = LSRSettings(widths=(8, 8), codes=8, prior_width=8, prior_depth=1, restorations=2)
+AFFINE = np.array([[0, 2.0, 0, 5], [-1.0, 0, 0, 7], [0, 0, -3.0, 9], [0, 0, 0, 1]])
+
+
+def write_head(path: Path, seed: int, shape: tuple[int, int, int] = (20, 24, 12)) -> Path:
+    """A textured ball in empty space; the lowest and the highest slices are empty."""
+    i, j, k = np.ogrid[: shape[0], : shape[1], : shape[2]]
+    centre = [(side - 1) / 2 for side in shape]
+    distance = (
+        ((i - centre[0]) / 9) ** 2 + ((j - centre[1]) / 9) ** 2 + ((k - centre[2]) / 4.5) ** 2
+    )
+    noise = np.random.default_rng(seed).normal(0, 10, shape)
+    voxels = np.where(distance < 1, 100 + 40 * np.sin(i + j) + noise, 0).astype(np.int16)
+    nibabel.save(nibabel.Nifti1Image(voxels, AFFINE), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("volumes")
+    for seed in range(3):
+        write_slices(
+            read_nifti(write_head(folder / f"{seed}.nii", seed)), folder / "slices" / str(seed)
+        )
+    base = preset("lsr")
+    recipe = replace(
+        base,
+        preparation=Preparation(height=16, width=16),
+        method=SMALL,
+        training=replace(base.training, epochs=1, least_steps=0, batch_size=4, precision="float32"),
+        calibration=replace(base.calibration, far=0.25, share=0.2),
+    )
+    options = FitOptions(cache=folder / "cache", device="cpu")
+    fit(folder / "slices", folder / "model", recipe=recipe, options=options)
+    return folder / "model"
+
+
+def test_slices_with_tissue_are_written_and_no_others(tmp_path: Path) -> None:
+    volume = read_nifti(write_head(tmp_path / "a.nii", 0))
+    count = write_slices(volume, tmp_path / "out")
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert len(names) == count < 12
+    assert "z0000.png" not in names
+    assert "z0006.png" in names
+
+
+def test_a_volume_is_scored_slice_by_slice_on_its_own_grid(model: Path, tmp_path: Path) -> None:
+    volume = read_nifti(write_head(tmp_path / "a.nii", 7, shape=(22, 18, 12)))
+    answer = score_volume(load(model, device="cpu"), volume)
+    assert answer.map.shape == volume.values.shape
+    assert answer.restored is not None
+    assert answer.restored.shape == volume.values.shape
+    assert len(answer.slices) == 12
+    assert answer.score == pytest.approx(sum(answer.slices))
+    assert answer.slices[0] == 0
+    assert not answer.map[:, :, 0].any()
+    assert answer.map[:, :, 6].any()
+    np.testing.assert_array_equal(answer.restored[:, :, 0], volume.values[:, :, 0])
+    assert np.isfinite(answer.restored).all()
+
+
+def test_the_commands_lead_from_scans_to_aligned_maps(model: Path, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    (tmp_path / "scans").mkdir()
+    path = write_head(tmp_path / "scans" / "a.nii.gz", 7)
+    runner = CliRunner()
+    made = runner.invoke(
+        app, ["volumes", "slices", str(tmp_path / "scans"), "--out", str(tmp_path / "slices")]
+    )
+    assert made.exit_code == 0, made.output
+    assert list((tmp_path / "slices" / "0000-a").iterdir())
+    out = tmp_path / "answers"
+    done = runner.invoke(
+        app, ["volumes", "score", str(model), str(path), "--out", str(out), "--device", "cpu"]
+    )
+    assert done.exit_code == 0, done.output
+    (row,) = json.loads((out / "volumes.json").read_text())
+    assert row["path"] == str(path)
+    assert len(row["slices"]) == 12
+    for kind in ("map", "restored"):
+        written = nibabel.load(out / f"0000-a-{kind}.nii.gz")
+        assert isinstance(written, nibabel.Nifti1Image)
+        assert written.affine is not None
+        np.testing.assert_allclose(written.affine, AFFINE)
+        assert written.shape == (20, 24, 12)
+
+
+def test_a_folder_without_volumes_is_told_in_one_line(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    done = CliRunner().invoke(
+        app, ["volumes", "slices", str(tmp_path), "--out", str(tmp_path / "out")]
+    )
+    assert done.exit_code == 2
+    assert "there is no volume here" in done.output

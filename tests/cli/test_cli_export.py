@@ -1,0 +1,89 @@
+"""`normalis export`, and `normalis score` with what it wrote: without torch, the same files."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli_samples import Fitted, draw, run
+
+# Runs the program where torch and what comes with it cannot be imported.
+WITHOUT_TORCH = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"torch", "timm", "torchvision", "safetensors", "huggingface_hub"}:
+            raise ModuleNotFoundError(f"No module named '{name}'", name=name.split(".")[0])
+sys.meta_path.insert(0, Missing())
+sys.argv = ["normalis", *sys.argv[1:]]
+from normalis.cli.main import main
+main()
+"""
+
+
+def without_torch(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", WITHOUT_TORCH, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with (out / "answers.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="session")
+def onnx(fitted: Fitted) -> Path:
+    out = fitted.model.parent / "onnx"
+    lines = run("export", fitted.model, "--format", "onnx", "--out", out)
+    assert lines[0].startswith(f"exported: {out} (onnx, ")
+    return out
+
+
+def test_an_exported_model_is_scored_without_torch_to_the_same_files(
+    fitted: Fitted, onnx: Path, tmp_path: Path
+) -> None:
+    pictures = tmp_path / "in"
+    draw(pictures / "1.png", kind="disc", seed=1)
+    draw(pictures / "2.png", kind="bar", seed=2, defect=True)
+    (pictures / "broken.png").write_text("no picture")
+    flags = ["--raw", "npy", "--far", "0.4", "--threads", "1"]
+    run("score", fitted.model, pictures, "--out", tmp_path / "ours", *flags)
+    done = without_torch("score", onnx, pictures, "--out", tmp_path / "theirs", *flags)
+    assert done.returncode == 0, done.stderr
+    ours, theirs = rows(tmp_path / "ours"), rows(tmp_path / "theirs")
+    for one, other in zip(ours, theirs, strict=True):
+        for key in ("path", "decision", "concept", "group", "threshold", "overlay", "raw_map"):
+            assert one[key] == other[key]
+        if one["score"]:
+            assert float(other["score"]) == pytest.approx(float(one["score"]), rel=1e-3)
+    names = [
+        sorted(p.relative_to(out).as_posix() for p in out.rglob("*"))
+        for out in (tmp_path / "ours", tmp_path / "theirs")
+    ]
+    assert names[0] == names[1]
+
+
+def test_what_needs_torch_names_the_extra(fitted: Fitted, tmp_path: Path) -> None:
+    for arguments in (
+        ("score", fitted.model, fitted.data, "--out", tmp_path / "out"),
+        ("fit", fitted.data, "--out", tmp_path / "model"),
+        ("info", fitted.model),
+    ):
+        done = without_torch(*arguments)
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1, done.stderr
+        assert "pip install 'normalis[train]'" in done.stderr
+
+
+def test_a_wrong_path_is_no_reason_to_install_anything(tmp_path: Path) -> None:
+    picture = draw(tmp_path / "1.png", kind="disc", seed=1)
+    done = without_torch("score", tmp_path / "typo", picture, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "not a normalis model" in done.stderr
+
+
+def test_an_exported_model_runs_on_the_processor_alone(onnx: Path, tmp_path: Path) -> None:
+    picture = draw(tmp_path / "1.png", kind="disc", seed=1)
+    lines = run("score", onnx, picture, "--out", tmp_path / "o", "--device", "cuda", fails=2)
+    assert "runs on the cpu" in lines[-1]
