@@ -9,7 +9,7 @@ whole way from file to answer is measured: p50 and p95 of the wall time of a bat
 processor time, which other work on the machine hardly disturbs. The parts are lowest processor
 times per picture: decoding and preparing, backbone, detector ("flow"), bringing the map back to
 the picture and deciding; a graph has backbone and detector in one. Writes
-benchmarks/results/latency.json and latency.md.
+benchmarks/results/latency.json and latency.md; rows of presets that were not asked for stay.
 """
 
 import argparse
@@ -38,7 +38,7 @@ from normalis.features.store import as_stored
 from normalis.images.decode import read_picture
 from normalis.images.prepare import Preparation, prepare
 from normalis.images.write import write_text
-from normalis.presets import PRESETS, preset
+from normalis.presets import preset
 from normalis.recipes import Recipe
 from normalis.report.tables import Table, as_markdown
 from normalis.results import Result
@@ -86,9 +86,9 @@ def main() -> None:
     """Measure every combination, and write the table."""
     parser = argparse.ArgumentParser(description="Latency of presets and runtimes.")
     parser.add_argument("data", type=Path)
-    parser.add_argument("--presets", nargs="*", default=list(PRESETS))
+    parser.add_argument("--presets", nargs="*", default=["vqflow", "vqflow-paper", "flow"])
     parser.add_argument("--batches", type=int, nargs="*", default=[1, 8, 32])
-    parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--pictures", type=int, default=24, help="At least so many, 3 batches.")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--cache", type=Path)
     options = parser.parse_args()
@@ -105,9 +105,11 @@ def main() -> None:
                 for batch in options.batches:
                     scorer.batch_size = batch
                     chosen = (paths * (1 + batch // len(paths)))[:: max(1, len(paths) // batch)]
-                    timed = _Timed(scorer, chosen[:batch], options.runs)
+                    runs = max(3, options.pictures // batch)
+                    timed = _Timed(scorer, chosen[:batch], runs)
                     rows.append(timed.row(name, runtime, megabytes=size / 1e6))
                     print(rows[-1], flush=True)
+    rows = [*_others(options.presets), *rows]
     versions = {name: version(name) for name in ("onnxruntime", "openvino")}
     result = {"machine": {**machine(), **versions}, "rows": [asdict(row) for row in rows]}
     write_text(RESULTS / "latency.json", json.dumps(result, indent=1) + "\n")
@@ -205,6 +207,15 @@ def _open(model: Path, runtime: str, *, threads: int) -> tuple[AbstractScorer, i
         return load_export(out, threads=threads), _size(out)
     device = torch.device("cpu")
     return load_bundle(model, device=device, compiled=runtime == "compiled"), _size(model)
+
+
+def _others(presets: Sequence[str]) -> list[Row]:
+    """The rows of an earlier run that this one does not replace."""
+    path = RESULTS / "latency.json"
+    if not path.is_file():
+        return []
+    rows = [Row(**row) for row in json.loads(path.read_text(encoding="utf-8"))["rows"]]
+    return [row for row in rows if row.preset not in presets]
 
 
 def _size(folder: Path) -> int:

@@ -76,6 +76,13 @@ def test_what_needs_torch_names_the_extra(fitted: Fitted, tmp_path: Path) -> Non
         assert "pip install 'normalis[train]'" in done.stderr
 
 
+def test_a_wrong_path_is_no_reason_to_install_anything(tmp_path: Path) -> None:
+    picture = draw(tmp_path / "1.png", kind="disc", seed=1)
+    done = without_torch("score", tmp_path / "typo", picture, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "not a normalis model" in done.stderr
+
+
 def test_an_exported_model_runs_on_the_processor_alone(onnx: Path, tmp_path: Path) -> None:
     picture = draw(tmp_path / "1.png", kind="disc", seed=1)
     lines = run("score", onnx, picture, "--out", tmp_path / "o", "--device", "cuda", fails=2)

@@ -234,3 +234,9 @@ def test_what_does_not_fit_the_picture_is_refused() -> None:
     shapes = PictureShapes((100, 100), ((3, 100, 102),))
     with pytest.raises(SettingsError, match="nearest allowed is 100 or 104"):
         build_detector(small_lsr(), shapes, concepts=1, seed=0)
+
+
+def test_restoration_is_no_graph_and_says_so() -> None:
+    refusal = made_lsr().no_graph
+    assert refusal is not None
+    assert "restoration" in refusal

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from normalis.api.fit import fit
 from normalis.api.options import FitOptions
+from normalis.detectors.build import Method
+from normalis.detectors.hgad.settings import HGADSettings
 from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.images.prepare import Preparation
 from normalis.presets import preset
@@ -13,7 +15,7 @@ from small_world import small_recipe
 
 __all__ = ["EXAMPLES", "PRESETS", "fit_preset", "new_pictures"]
 
-PRESETS = ("vqflow", "vqflow-paper", "flow")
+PRESETS = ("vqflow", "vqflow-paper", "flow", "hgad")
 EXAMPLES = Path(__file__).parents[2] / "examples" / "pictures"
 
 
@@ -33,10 +35,22 @@ def new_pictures(count: int) -> list[Path]:
 
 def _small(name: str, weights: Path) -> Recipe:
     """The preset with small widths."""
-    method = preset(name).method
-    assert isinstance(method, VQFlowSettings)
     small = small_recipe(weights, epochs=1)
-    widths = replace(
+    return replace(
+        small,
+        preset=name,
+        method=_widths(preset(name).method),
+        preparation=Preparation(height=64, width=64),
+    )
+
+
+def _widths(method: Method) -> Method:
+    """The method's settings with small widths."""
+    if isinstance(method, HGADSettings):
+        few = replace(method, blocks=2, hidden=8, centres=3, places=4, information=1.0)
+        return replace(few, position_width=4, descriptor=8, memory=8, smoothing=1.0)
+    assert isinstance(method, VQFlowSettings)
+    return replace(
         method,
         blocks=(2,),
         hidden=8,
@@ -47,4 +61,3 @@ def _small(name: str, weights: Path) -> Recipe:
         memory=min(method.memory, 8),
         smoothing=min(method.smoothing, 1.0),
     )
-    return replace(small, preset=name, method=widths, preparation=Preparation(height=64, width=64))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from normalis.detectors.vqflow.detector import VQFlow
 from normalis.errors import BundleError, ExportError
 from normalis.export import runtimes
 from normalis.export.graph import as_stored_by_arithmetic
@@ -140,6 +141,14 @@ def test_nothing_is_replaced_but_an_exported_model(
     with pytest.raises(ExportError, match="not an exported model"):
         export_model(model("flow"), tmp_path / "mine", overwrite=True)
     assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
+
+
+def test_a_detector_that_is_no_graph_says_why(
+    model: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(VQFlow, "no_graph", property(lambda _: "it rolls dice"))
+    with pytest.raises(ExportError, match="cannot be one graph, for it rolls dice"):
+        export_model(model("flow"), tmp_path / "out")
 
 
 def test_an_interrupted_export_leaves_nothing(

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from normalis.answering import AbstractScorer
+from normalis.bundle.manifest import read_manifest
 from normalis.errors import ExportError
 from normalis.export.info import is_export
 from normalis.export.runtimes import require
@@ -27,6 +28,7 @@ def open_model(model: Path, *, threads: int | None, device: str) -> AbstractScor
         if device not in ("auto", "cpu"):
             raise ExportError(f"{model}: an exported model runs on the cpu; leave --device away.")
         return load_export(model, threads=threads)
+    read_manifest(model)  # a wrong path is no reason to install anything
     torch: Any = require("torch")
     from normalis.api.load import load
 

@@ -253,6 +253,11 @@ class AbstractDetector(nn.Module, ABC):
         return self
 
     @property
+    def no_graph(self) -> str | None:
+        """Why `score` cannot be exported as one graph, a clause; None where it can."""
+        return None
+
+    @property
     def scores_sets(self) -> bool:
         """Whether its only score is one relative to a whole test set of known classes."""
         return False

@@ -117,8 +117,15 @@ def program_of(model: Path) -> ExportedProgram:
     Raises:
         BundleError: Not a model, of a newer format, or altered.
         ExportError: Its backbone or its detector cannot be made one.
+        SettingsError: The model's only score is relative to a whole test set.
     """
     scorer = load_bundle(model, device=torch.device("cpu"))
+    scorer.check()
+    if scorer.detector.no_graph:
+        raise ExportError(
+            f"{model}: cannot be one graph, for {scorer.detector.no_graph}; score with the model "
+            "itself."
+        )
     concepts = read_manifest(model).concepts
     graph = ScoreGraph(
         scorer.pyramid, scorer.detector, calibration=scorer.calibration, concepts=concepts

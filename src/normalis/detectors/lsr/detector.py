@@ -230,6 +230,13 @@ class LSR(AbstractDetector):
         picture = self._picture(restored)
         return Scores(self._map(difference), image, self.concepts(maps), restored=picture)
 
+    @property
+    def no_graph(self) -> str | None:
+        """Restoration draws codes one after the other."""
+        if self.prior is None:
+            return None
+        return "restoration draws codes one after another, as many as a picture needs"
+
     @torch.no_grad()
     def paper_scores(self, maps: list[Tensor]) -> PaperScores:
         """The same: the published scores are absolute, and `lsr-paper` has their thresholds."""
