@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.export import Dim, ExportedProgram
 
@@ -17,7 +18,7 @@ from normalis.bundle.sealed import file_digest
 from normalis.errors import ExportError
 from normalis.export.graph import ScoreGraph
 from normalis.export.info import EXPORT, FORMATS, GRAPHS, ExportInfo, Format
-from normalis.export.runtimes import INPUT, OUTPUTS, require
+from normalis.export.runtimes import INPUT, OUTPUTS, open_runtime, require
 from normalis.images.write import write_text
 
 __all__ = ["METADATA", "export_model", "program_of"]
@@ -27,6 +28,7 @@ METADATA = "normalis"
 
 _OPSET = 18
 _MOST_PICTURES = 1 << 16  # in a batch
+_CLOSE = 1e-3  # of the largest value of a map
 
 
 def export_model(
@@ -51,7 +53,8 @@ def export_model(
 
     Raises:
         BundleError: Not a model, of a newer format, or altered.
-        ExportError: Something is in the way, a library is missing, or the model has no such graph.
+        ExportError: Something is in the way, a library is missing, the model has no such graph, or
+            the graph does not give the model's maps.
     """
     if format not in FORMATS:
         raise ExportError(f"There is no format '{format}'; there are: {', '.join(FORMATS)}.")
@@ -66,6 +69,7 @@ def export_model(
     partial.mkdir()
     try:
         _WRITERS[format](program, info.to_text(), partial / GRAPHS[format])
+        _verify(program, partial, info)
         files = {path.name: file_digest(path) for path in sorted(partial.iterdir())}
         sealed = replace(info, files=files)
         write_text(partial / EXPORT.file, sealed.to_text())
@@ -75,6 +79,27 @@ def export_model(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return sealed
+
+
+def _verify(program: ExportedProgram, folder: Path, info: ExportInfo) -> None:
+    """Refuse a graph that does not answer as the model does, on made pictures.
+
+    A code that lies as near as another may be chosen by a rounding, so single places may differ.
+    """
+    runtime = open_runtime(folder, info.format, threads=None)
+    size = (info.preparation["height"], info.preparation["width"])
+    pixels = torch.rand(3, 3, *size, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        wanted = program.module()(pixels)[0].numpy()
+    got = runtime.run(pixels.numpy()).map
+    far = got.shape != wanted.shape or (
+        np.median(np.abs(got - wanted)) > _CLOSE * np.abs(wanted).max()
+    )
+    if far:
+        raise ExportError(
+            f"The graph for {info.format} does not give this model's maps, so it was not written; "
+            "export to another format, or use the model itself."
+        )
 
 
 def _require_place(out: Path, *, overwrite: bool) -> None:
@@ -185,7 +210,7 @@ def _write_torch(program: ExportedProgram, metadata: str, path: Path) -> None:
 
 
 _LIBRARIES: Mapping[Format, tuple[str, ...]] = {
-    "onnx": ("onnx", "onnxscript"),
+    "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "openvino": ("openvino",),
     "torch": (),
 }
