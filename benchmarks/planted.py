@@ -1,11 +1,11 @@
-"""Which smoothing and share of the image score? Asked of planted defects, never of a test set.
+"""Which form of the image score? Asked of planted defects, never of a test set.
 
     python benchmarks/planted.py DATA --name embedded [--set NAME=VALUE ...]
 
 Fits a model on the good pictures of DATA, plants defects of many kinds and sizes on good pictures
-that took no part in the training, and measures for every smoothing and share of the image score the
-AUROC of planted against clean pictures: per product, their mean, and all mixed. No picture of a
-test set is read. Writes benchmarks/results/planted-NAME.json.
+that took no part in the training, and measures for every smoothing, share, kind of image score and
+weight of the flows the AUROC of planted against clean pictures: per product, their mean, and all
+mixed. No picture of a test set is read. Writes benchmarks/results/planted-NAME.json.
 """
 
 import argparse
@@ -13,11 +13,10 @@ import json
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from statistics import mean
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -45,12 +44,13 @@ from normalis.sensitivity.plan import Plan
 RESULTS = Path(__file__).parent / "results"
 SMOOTHINGS = (0.0, 2.0, 4.0, 6.0, 8.0, 12.0)
 SHARES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
+FLOW_WEIGHTS = (0.0, 0.25, 0.5, 1.0)
 PLAN = Plan(contrasts=(0.5, 1.0))
 SIZES = (0.02, 0.04, 0.08)  # of the shorter side
-PLANTED_ON = 10  # pictures of each product
 BATCH = 8
 
-Scores = dict[tuple[float, float], list[float]]
+Form = tuple[float, float, str, float]  # smoothing, share, kind, weight of the flows
+Scores = dict[Form, list[float]]
 
 
 def main() -> None:
@@ -60,21 +60,23 @@ def main() -> None:
     for assignment in options.set:
         recipe = recipe_from(recipe, parse_assignment(assignment))
     with tempfile.TemporaryDirectory() as folder:
-        model = Path(folder) / "model"
-        fit(options.data, model, recipe=recipe, options=FitOptions(cache=options.cache))
+        model = options.model or Path(folder) / "model"
+        if options.model is None:
+            fit(options.data, model, recipe=recipe, options=FitOptions(cache=options.cache))
         products = _held_out(options.data, model)
         scorer = load(model)
         clean: dict[str, Scores] = {}
         planted: dict[str, Scores] = {}
         for product, paths in products.items():
             pictures = [read_picture(path) for path in paths]
-            clean[product] = _scores(scorer, iter(pictures))
-            planted[product] = _scores(scorer, _planted(pictures[:PLANTED_ON]))
+            clean[product] = _scores(scorer, iter(pictures), options.smoothings)
+            chosen = _planted(pictures[: options.planted_on])
+            planted[product] = _scores(scorer, chosen, options.smoothings)
             print(product, len(pictures), flush=True)
-    table = [
-        {"smoothing": s, "top_share": q, **_figures(clean, planted, (s, q))}
-        for s in SMOOTHINGS
-        for q in SHARES
+    names = ("smoothing", "top_share", "image_score", "flow_weight")
+    table: list[dict[str, Any]] = [
+        {**dict(zip(names, form, strict=True)), **_figures(clean, planted, form)}
+        for form in next(iter(clean.values()))
     ]
     best = max(table, key=lambda row: row["mean"])
     result = {
@@ -82,6 +84,7 @@ def main() -> None:
         "preset": options.preset,
         "set": [text for text in options.set if "weights" not in text],
         "machine": machine(),
+        "planted_on": options.planted_on,
         "clean_pictures": {name: len(paths) for name, paths in products.items()},
         "best_mean": best,
         "table": table,
@@ -100,6 +103,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--preset", default="vqflow")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
     parser.add_argument("--cache", type=Path)
+    parser.add_argument(
+        "--model", type=Path, help="of an earlier fit on DATA, in place of a new one"
+    )
+    parser.add_argument("--smoothings", nargs="+", type=float, default=SMOOTHINGS)
+    parser.add_argument("--planted-on", type=int, default=10, help="pictures of each product")
     return parser.parse_args()
 
 
@@ -124,28 +132,47 @@ def _planted(pictures: Sequence[Picture]) -> Iterator[Picture]:
 
 
 @torch.inference_mode()
-def _scores(scorer: Scorer, pictures: Iterator[Picture]) -> Scores:
-    """The image scores under every smoothing and share."""
+def _scores(scorer: Scorer, pictures: Iterator[Picture], smoothings: Sequence[float]) -> Scores:
+    """The image scores in every form."""
     detector = cast("VQFlow", scorer.detector)
-    detector.form = replace(detector.form, smoothing=0.0)
     found: Scores = defaultdict(list)
-    for maps in _maps(scorer, detector, pictures):
-        for smoothing in SMOOTHINGS:
-            smooth = gaussian_blur(maps, smoothing)
-            for share in SHARES:
-                found[smoothing, share] += top_mean(smooth, share).tolist()
+    for maps in _maps(scorer, pictures):
+        flows, memories, _ = detector.parts(maps)
+        for smoothing in smoothings:
+            smooth = ([gaussian_blur(m, smoothing) for m in part] for part in (flows, memories))
+            for form, scores in _forms(*smooth):
+                found[smoothing, *form] += scores.tolist()
     return found
 
 
-def _maps(scorer: Scorer, detector: VQFlow, pictures: Iterator[Picture]) -> Iterator[Tensor]:
-    """Unsmoothed maps, a batch at a time."""
+def _forms(
+    flows: list[Tensor], memories: list[Tensor]
+) -> Iterator[tuple[tuple[float, str, float], Tensor]]:
+    """The image score of smoothed maps by every share, kind and weight of the flows."""
+    tried = FLOW_WEIGHTS if memories else (1.0,)
+    weights = {w: [w] * len(flows) + [1.0] * len(memories) for w in tried}
+    whole = {w: _mean([*flows, *memories], weights[w]) for w in tried}
+    for share in SHARES:
+        tops = [top_mean(part, share) for part in (*flows, *memories)]
+        for weight in tried:
+            yield (share, "map", weight), top_mean(whole[weight], share)
+            yield (share, "levels", weight), _mean(tops, weights[weight])
+
+
+def _mean(parts: list[Tensor], weights: list[float]) -> Tensor:
+    """Their weighted mean."""
+    return sum((w * part for w, part in zip(weights, parts, strict=True)), torch.zeros(())) / sum(
+        weights
+    )
+
+
+def _maps(scorer: Scorer, pictures: Iterator[Picture]) -> Iterator[list[Tensor]]:
+    """The features of the pictures, a batch at a time."""
     while batch := [prepare(p, scorer.preparation).pixels for p in islice(pictures, BATCH)]:
-        yield detector.score(as_stored(scorer.pyramid(torch.from_numpy(np.stack(batch))))).maps
+        yield as_stored(scorer.pyramid(torch.from_numpy(np.stack(batch))))
 
 
-def _figures(
-    clean: dict[str, Scores], planted: dict[str, Scores], key: tuple[float, float]
-) -> dict[str, float]:
+def _figures(clean: dict[str, Scores], planted: dict[str, Scores], key: Form) -> dict[str, float]:
     """AUROC of planted against clean pictures."""
     rows = {name: _auroc(clean[name][key], planted[name][key]) for name in clean}
     good, bad = (

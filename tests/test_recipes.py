@@ -64,7 +64,7 @@ def test_every_preset_builds_trains_and_scores(name: str, shapes: PictureShapes)
     recipe = preset(name)
     recipe = recipe_from(recipe, {recipe.method_name: SMALL[recipe.method_name]})
     if recipe.method_name == "vqflow" and shapes is TWO_MAPS:
-        recipe = recipe_from(recipe, {"vqflow": {"blocks": [1, 1]}})
+        recipe = recipe_from(recipe, {"vqflow": {"blocks": [1]}})
     detector = build_detector(recipe.method, shapes, concepts=3, seed=0)
     maps = made_maps(12, shapes)
     detector.train()

@@ -55,6 +55,31 @@ def _paper() -> Recipe:
     )
 
 
+def _dinov2() -> Recipe:
+    """VQ-Flow over the tokens of DINOv2 ViT-S/14, whose weights `backbone.weights` names.
+
+    The middle blocks say what lies where and get the flow; the shallow ones know the surface, and
+    say it best over a neighbourhood. Each says so in its own places, so each has its own share in
+    the image score (experiments/LOG.md).
+    """
+    return Recipe(
+        preset="vqflow-dinov2",
+        backbone=BackboneSettings(
+            name="vit_small_patch14_dinov2", groups=((3, 6), (7, 10)), token_norm=True
+        ),
+        preparation=Preparation(height=392, width=392),
+        method=VQFlowSettings(
+            levels=(1,),
+            memory_levels=(0, 1),
+            neighbourhood=(3, 1),
+            fusion=False,
+            image_score="levels",
+            top_share=0.003,
+        ),
+        training=TrainingSettings(least_steps=100),
+    )
+
+
 def _hgad_paper() -> Recipe:
     """HGAD as published (METHODS §2); its rate falls to zero, there to a thousandth."""
     return Recipe(
@@ -143,6 +168,7 @@ PRESETS: Mapping[str, Callable[[], Recipe]] = {
     "vqflow": Recipe,
     "vqflow-paper": _paper,
     "flow": _flow,
+    "vqflow-dinov2": _dinov2,
     "hgad": _hgad,
     "hgad-paper": _hgad_paper,
     "lsr": partial(_lsr, "lsr", LSRSettings()),

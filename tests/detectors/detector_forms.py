@@ -23,6 +23,9 @@ FORMS: Mapping[str, VQFlowSettings] = {
     "no codes": small_settings(condition="none", whitening="global"),
     "position": small_settings(condition="position"),
     "learned": small_settings(found_concepts=False),
+    "levels": small_settings(
+        levels=(1,), memory_levels=(0, 1), neighbourhood=(3, 1), fusion=False, image_score="levels"
+    ),
 }
 
 

@@ -1,13 +1,17 @@
 """Maps: the published scores by their formula, and the scale of the absolute one."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
+import pytest
 import torch
-from scipy.ndimage import zoom
+from scipy.ndimage import gaussian_filter, zoom
 from torch import Tensor
 
 from normalis.detectors.contract import top_mean
 from normalis.detectors.levels import LevelScale, upsample
-from normalis.detectors.vqflow.maps import paper_scores
+from normalis.detectors.vqflow.maps import ScoreForm, paper_scores
 from small_world import made_detector, made_maps
 
 
@@ -108,6 +112,59 @@ def test_set_scale_standardises_the_detectors_own_maps() -> None:
             assert len(own) == 8
             assert abs(float(own.mean())) < 1e-2
             assert abs(float(own.std(correction=0)) - 1) < 1e-2
+
+
+def form(**changes: Any) -> ScoreForm:
+    plain = ScoreForm(
+        size=(16, 16),
+        absolute=True,
+        log_det=True,
+        neighbourhood=1,
+        smoothing=1.5,
+        top_share=0.03,
+        by_level=False,
+    )
+    return replace(plain, **changes)
+
+
+def standard_maps() -> tuple[list[Tensor], list[Tensor]]:
+    chance = torch.Generator().manual_seed(5)
+    maps = [torch.randn(3, 16, 16, generator=chance) for _ in range(4)]
+    return maps[:1], maps[1:]
+
+
+def highest(values: np.ndarray) -> float:
+    return float(np.sort(values.ravel())[::-1][: round(0.03 * 256)].mean())
+
+
+@pytest.mark.parametrize("by_level", [False, True])
+@pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
+def test_the_map_and_the_image_score_are_weighted_means(weight: float, *, by_level: bool) -> None:
+    flows, memories = standard_maps()
+    total, image = form(flow_weight=weight, by_level=by_level).joined(flows, memories)
+    weights = np.array([weight, 1, 1, 1]) / (weight + 3)
+    for b in range(3):
+        parts = [
+            gaussian_filter(part[b].double().numpy(), 1.5, mode="mirror", radius=4)
+            for part in (*flows, *memories)
+        ]
+        joint = sum(w * part for w, part in zip(weights, parts, strict=True))
+        assert isinstance(joint, np.ndarray)
+        np.testing.assert_allclose(total[b], joint, atol=1e-5)
+        wanted = weights @ [highest(part) for part in parts] if by_level else highest(joint)
+        assert float(image[b]) == pytest.approx(wanted, abs=1e-5)
+
+
+def test_a_defect_that_one_level_sees_counts_more_by_level() -> None:
+    """Where levels see different places, their mean map dilutes what each sees."""
+    flows, memories = standard_maps()
+    memories[0][0, :3, :3] += 9.0
+    memories[1][0, 12:, 12:] += 9.0
+    gain = [
+        float(image[0] - image[1:].max())
+        for image in (form(by_level=by).joined(flows, memories)[1] for by in (False, True))
+    ]
+    assert gain[1] > gain[0] > 0
 
 
 def test_the_top_mean_is_the_mean_of_the_highest_share() -> None:

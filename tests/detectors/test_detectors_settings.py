@@ -27,7 +27,10 @@ SWITCHES = {
     "blocks": (1, 2, 3),
     "smoothing": 0.0,
     "memory": 0,
-    "neighbourhood": 1,
+    "neighbourhood": (1, 5, 3),
+    "memory_levels": (3, 0, 2),
+    "image_score": "levels",
+    "flow_weight": 0.25,
 }
 
 
@@ -79,6 +82,8 @@ def test_every_parameter_learns() -> None:
         ({"levels": (-1,)}, FOUR_MAPS, "levels"),
         ({"blocks": (1, 2)}, FOUR_MAPS, "blocks"),
         ({"blocks": (2, 5, 8)}, TWO_MAPS, "blocks"),
+        ({"memory_levels": (0, 4)}, FOUR_MAPS, "memory_levels"),
+        ({"neighbourhood": (1, 3)}, FOUR_MAPS, "neighbourhood has 2 numbers for 3"),
     ],
 )
 def test_settings_that_do_not_fit_the_pyramid_are_refused(
@@ -96,6 +101,10 @@ def test_settings_that_do_not_fit_the_pyramid_are_refused(
         {"kernel": 2},
         {"neighbourhood": 2},
         {"neighbourhood": 0},
+        {"neighbourhood": (3, 4)},
+        {"neighbourhood": ()},
+        {"flow_weight": -0.5},
+        {"flow_weight": float("nan")},
         {"position_width": 6},
         {"position_width": 0},
         {"top_share": 0.0},

@@ -4,9 +4,12 @@ import pytest
 import torch
 from detector_forms import FORMS, ready
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from normalis.detectors.contract import Batch, Losses, PictureShapes
+from normalis.detectors.levels import upsample
 from normalis.detectors.vqflow.condition import PositionConditioner
+from normalis.detectors.vqflow.detector import whitened_levels
 from normalis.mixtures.located_gaussian import LocatedGaussian
 from normalis.quantize.ema import EMAQuantizer
 from small_world import FOUR_MAPS, made_detector, made_maps, small_settings
@@ -171,6 +174,20 @@ def test_whitening_by_concept_knows_products_and_places() -> None:
     }
     # What distinguishes a product's place from others is gone in the first form alone.
     assert float(left["concept"].abs().mean()) < 0.8 * float(left["global"].abs().mean())
+
+
+@torch.no_grad()
+def test_a_memory_is_asked_for_its_own_map_and_neighbourhood() -> None:
+    settings = small_settings(levels=(1,), memory_levels=(2, 0), neighbourhood=(1, 3))
+    detector, maps = made_detector(settings).eval(), made_maps(6, seed=2)
+    flows, memories, concept = detector.parts(maps)
+    assert (len(flows), len(memories)) == (1, 2)
+    order = whitened_levels(detector.levels, detector.remembered)
+    for k, (level, side) in enumerate(((2, 1), (0, 3))):
+        z, _ = detector.whitening[order.index(level)](maps[level], concept)
+        around = avg_pool2d(z, side, stride=1, padding=side // 2, count_include_pad=False)
+        standard = detector.scale(detector.memories[k](around, concept), 1 + k, concept=concept)
+        torch.testing.assert_close(memories[k], upsample(standard, (32, 32)))
 
 
 def test_without_codes_there_is_one_concept_and_nothing_to_update() -> None:

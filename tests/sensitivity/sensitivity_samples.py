@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Float32
 from PIL import Image
 
+from normalis.answering import AbstractScorer, Measured
 from normalis.calibration import Calibration
 from normalis.errors import ImageError
 from normalis.images.decode import Picture, read_picture
 from normalis.images.regions import hot_box, peak
 from normalis.results import MapRange, Result, Skipped
-from normalis.scoring import Scorer
 from normalis.sensitivity.measure import HeldOut
 
 SIDE = 100
@@ -41,7 +42,7 @@ def good_pictures(folder: Path, count: int, *, product: str | None = "bolt") -> 
     return [held_out(write_good(folder / f"{i:03}.png"), product) for i in range(count)]
 
 
-class SizeScorer(Scorer):
+class SizeScorer(AbstractScorer):
     """Calls a picture anomalous where the dark on its white part is wider than this."""
 
     def __init__(self, catches: float = 0.0, *, held_out: int = 99, concepts: int = 1) -> None:
@@ -62,7 +63,7 @@ class SizeScorer(Scorer):
     ) -> Iterator[Result | Skipped]:
         for path in map(Path, paths):
             try:
-                yield self.answer(path, read_picture(path), far)
+                yield self.judge(path, read_picture(path), far)
             except ImageError as error:
                 yield Skipped(path, str(error))
 
@@ -71,9 +72,12 @@ class SizeScorer(Scorer):
     ) -> Iterator[Result]:
         for picture in pictures:
             self.seen += 1
-            yield self.answer(Path(), picture, far)
+            yield self.judge(Path(), picture, far)
 
-    def answer(self, path: Path, picture: Picture, far: float | None) -> Result:
+    def measure(self, pixels: Float32[np.ndarray, "b 3 h w"], *, paper: bool = False) -> Measured:
+        raise NotImplementedError
+
+    def judge(self, path: Path, picture: Picture, far: float | None) -> Result:
         self.rates.add(far)
         values = 255 - picture.pixels.min(axis=2).astype(np.float32)
         values[:, :20] = 0

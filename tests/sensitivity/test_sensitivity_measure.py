@@ -65,8 +65,8 @@ def test_the_peak_elsewhere_is_not_the_right_place(tmp_path: Path) -> None:
     """A model whose peak always lies in a corner catches, but not where the defect is."""
 
     class Blind(SizeScorer):
-        def answer(self, path: Path, picture: Picture, far: float | None) -> Result:
-            return replace(super().answer(path, picture, far), peak=Peak(0, 0, 1.0))
+        def judge(self, path: Path, picture: Picture, far: float | None) -> Result:
+            return replace(super().judge(path, picture, far), peak=Peak(0, 0, 1.0))
 
     (curve,) = only(run(Blind(3.0), good_pictures(tmp_path, 4))).curves
     assert curve.points[-1].caught == 4

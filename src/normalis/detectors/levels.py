@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from normalis.errors import SettingsError
 
-__all__ = ["LevelScale", "chosen_levels", "upsample"]
+__all__ = ["LevelScale", "check_neighbourhood", "chosen_levels", "one_each", "upsample"]
 
 # A concept with fewer held-out pictures is standardised as all pictures are.
 PICTURES_FOR_OWN_SCALE = 8
@@ -68,6 +68,34 @@ def chosen_levels(levels: tuple[int, ...], maps: int, *, setting: str) -> tuple[
     if min(levels) < 0 or max(levels) >= maps:
         raise SettingsError(f"{setting} is {levels}, but the backbone gives maps 0 to {maps - 1}")
     return levels
+
+
+def one_each(
+    numbers: int | tuple[int, ...], levels: int, *, setting: str = "neighbourhood"
+) -> tuple[int, ...]:
+    """A number for each level, where one serves all.
+
+    Raises:
+        SettingsError: Another count of numbers.
+    """
+    given = (numbers,) if isinstance(numbers, int) else numbers
+    given = given if len(given) > 1 else given * levels
+    if len(given) != levels:
+        raise SettingsError(
+            f"{setting} has {len(given)} numbers for {levels} levels; give one, or one each"
+        )
+    return given
+
+
+def check_neighbourhood(sides: int | tuple[int, ...], *, setting: str) -> None:
+    """Refuse sides of a square around a position that have no middle.
+
+    Raises:
+        SettingsError: No side, or one that is even or not positive.
+    """
+    given = (sides,) if isinstance(sides, int) else sides
+    if not given or any(side < 1 or side % 2 == 0 for side in given):
+        raise SettingsError(f"{setting} is {sides}; it is an odd number, 1 or more")
 
 
 def upsample(maps: Float[Tensor, "b h w"], size: tuple[int, int]) -> Float[Tensor, "b i j"]:

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
+from normalis.detectors.levels import one_each
 from normalis.mixtures.located_gaussian import LocatedGaussian, LocatedMoments
 from normalis.nn.blur import local_mean
 from normalis.quantize.memory import ConceptMemory
@@ -89,7 +90,7 @@ def set_memories(
     batches: Iterable[tuple[list[Tensor], Int[Tensor, " b"]]],
     *,
     pictures: int,
-    neighbourhood: int,
+    neighbourhood: int | tuple[int, ...],
     generator: torch.Generator,
 ) -> None:
     """Collect whitened features of random places, and set every level's codes.
@@ -98,15 +99,17 @@ def set_memories(
         memories: One `ConceptMemory` per level.
         batches: Each level's whitened features, and each picture's concept.
         pictures: How many come.
-        neighbourhood: Side of the square whose mean feature is remembered, positions.
+        neighbourhood: Side of the square whose mean feature is remembered, positions; one number
+            serves all memories.
         generator: Source of every random choice.
     """
+    sides = one_each(neighbourhood, len(memories))
     rows: list[list[Tensor]] = [[] for _ in memories]
     concepts: list[list[Tensor]] = [[] for _ in memories]
     places = max(8, min(128, MEMORY_ROWS // pictures))
     for zs, concept in batches:
         for i, z in enumerate(zs):
-            flat = local_mean(z, neighbourhood).flatten(2).mT
+            flat = local_mean(z, sides[i]).flatten(2).mT
             some = torch.randperm(flat.shape[1], generator=generator)[:places]
             kept = flat[:, some.to(z.device)]
             rows[i].append(kept.flatten(0, 1))
@@ -120,12 +123,13 @@ def recalled(
     zs: list[Tensor],
     *,
     concept: Int[Tensor, " b"],
-    neighbourhood: int,
+    neighbourhood: int | tuple[int, ...],
 ) -> list[Tensor]:
     """How far each level's whitened features lie from what was seen; [] without memories."""
     if not len(memories):
         return []
+    sides = one_each(neighbourhood, len(memories))
     return [
-        remember(local_mean(z, neighbourhood), concept)
-        for remember, z in zip(memories, zs, strict=True)
+        remember(local_mean(z, side), concept)
+        for remember, z, side in zip(memories, zs, sides, strict=True)
     ]

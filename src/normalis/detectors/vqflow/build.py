@@ -6,19 +6,18 @@ import torch
 
 from normalis.detectors.concepts import FixedEncoder
 from normalis.detectors.contract import PictureShapes
-from normalis.detectors.levels import LevelScale, chosen_levels
+from normalis.detectors.levels import LevelScale, chosen_levels, one_each
 from normalis.detectors.vqflow.concept import ConceptBranch, LearnedEncoder
 from normalis.detectors.vqflow.condition import (
     AbstractConditioner,
     PositionConditioner,
     VQConditioner,
 )
-from normalis.detectors.vqflow.detector import VQFlow
+from normalis.detectors.vqflow.detector import VQFlow, whitened_levels
 from normalis.detectors.vqflow.maps import ScoreForm
 from normalis.detectors.vqflow.pattern import PatternBranch
 from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.detectors.whitened import whitening_steps
-from normalis.errors import SettingsError
 from normalis.flows.coupling import AffineCoupling
 from normalis.flows.fusion import FusionCoupling
 from normalis.flows.linear import HardPermutation, random_permutation
@@ -46,24 +45,30 @@ def build_vqflow(
         SettingsError: A level that the pyramid does not have.
     """
     levels = chosen_levels(settings.levels, len(shapes.maps), setting="vqflow.levels")
-    grids = [shapes.maps[i] for i in levels]
-    channels = tuple(grid[0] for grid in grids)
+    remembered = _remembered(settings, levels, len(shapes.maps))
+    channels = tuple(shapes.maps[i][0] for i in levels)
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         conditioner = _conditioner(settings, shapes.maps, levels=levels, concepts=concepts)
         context, prototype = conditioner.widths()
-        blocks = _blocks(settings, len(levels))
+        blocks = one_each(settings.blocks, len(levels), setting="vqflow.blocks")
         return VQFlow(
             levels=levels,
             conditioner=conditioner,
             whitening=whitening_steps(
-                settings.whitening, grids, concepts=concepts if prototype else 1
+                settings.whitening,
+                [shapes.maps[i] for i in whitened_levels(levels, remembered)],
+                concepts=concepts if prototype else 1,
             ),
-            memories=[
-                ConceptMemory(concepts if prototype else 1, codes=settings.memory, channels=c)
-                for c in channels * bool(settings.memory)
-            ],
+            memories={
+                i: ConceptMemory(
+                    concepts if prototype else 1,
+                    codes=settings.memory,
+                    channels=shapes.maps[i][0],
+                )
+                for i in remembered
+            },
             flows=[
                 _flow(settings, c, context=context, blocks=n, generator=generator)
                 for c, n in zip(channels, blocks, strict=True)
@@ -73,9 +78,7 @@ def build_vqflow(
                 for c in channels * bool(prototype)
             ],
             fusion=_fusion(settings, channels, context, generator) if settings.fusion else None,
-            scale=LevelScale(
-                concepts if prototype else 1, len(levels) * (2 if settings.memory else 1)
-            ),
+            scale=LevelScale(concepts if prototype else 1, len(levels) + len(remembered)),
             form=ScoreForm(
                 size=shapes.size,
                 absolute=settings.absolute_score,
@@ -83,19 +86,22 @@ def build_vqflow(
                 neighbourhood=settings.neighbourhood,
                 smoothing=settings.smoothing,
                 top_share=settings.top_share,
+                by_level=settings.image_score == "levels",
+                flow_weight=settings.flow_weight if remembered else 1.0,
             ),
             per_dimension=settings.per_dimension,
         )
 
 
-def _blocks(settings: VQFlowSettings, levels: int) -> tuple[int, ...]:
-    """Coupling blocks of each level."""
-    blocks = settings.blocks if len(settings.blocks) > 1 else settings.blocks * levels
-    if len(blocks) != levels:
-        raise SettingsError(
-            f"vqflow.blocks has {len(blocks)} numbers for {levels} levels; give one, or one each"
-        )
-    return blocks
+def _remembered(settings: VQFlowSettings, levels: tuple[int, ...], maps: int) -> tuple[int, ...]:
+    """The maps that get a memory."""
+    if not settings.memory:
+        return ()
+    remembered = chosen_levels(
+        settings.memory_levels or levels, maps, setting="vqflow.memory_levels"
+    )
+    one_each(settings.neighbourhood, len(remembered), setting="vqflow.neighbourhood")
+    return remembered
 
 
 def _conditioner(

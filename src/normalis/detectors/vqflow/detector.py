@@ -1,6 +1,6 @@
 """VQ-Flow: normalizing flows conditioned on what a picture shows and what usually lies where."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import cast
@@ -18,7 +18,6 @@ from normalis.detectors.contract import (
     ParameterGroup,
     Scores,
     Term,
-    top_mean,
 )
 from normalis.detectors.levels import LevelScale, upsample
 from normalis.detectors.vqflow.compiled import fold
@@ -29,10 +28,9 @@ from normalis.flows.folded import FoldedFusion
 from normalis.flows.fusion import FusionCoupling
 from normalis.mixtures.concept_gaussian import ConceptGaussian
 from normalis.mixtures.located_gaussian import LocatedGaussian
-from normalis.nn.blur import gaussian_blur
 from normalis.quantize.memory import ConceptMemory
 
-__all__ = ["Latents", "VQFlow"]
+__all__ = ["Latents", "VQFlow", "whitened_levels"]
 
 PAPER_TOP_SHARE = 0.03  # of the published image score (METHODS §1.7)
 SEEDING_BATCHES = 16  # batches from which the pattern codes start
@@ -40,19 +38,24 @@ SEEDING_BATCHES = 16  # batches from which the pattern codes start
 
 @dataclass(frozen=True)
 class Latents:
-    """What the flows make of a batch; one entry per level.
+    """What the flows make of a batch; one entry per level, or per memory.
 
     Attributes:
         z: `b c h w`.
         log_dets: `b h w`, the log-determinant at each position.
-        whitened: `b c h w`, the features as the flow's first step leaves them.
+        remembered: `b c h w`, the whitened features of each map that has a memory.
         condition: What the flows were told.
     """
 
     z: list[Tensor]
     log_dets: list[Tensor]
-    whitened: list[Tensor]
+    remembered: list[Tensor]
     condition: Condition
+
+
+def whitened_levels(levels: tuple[int, ...], remembered: tuple[int, ...]) -> tuple[int, ...]:
+    """The maps that are whitened: those with a flow, then the others with a memory."""
+    return tuple(dict.fromkeys((*levels, *remembered)))
 
 
 class VQFlow(AbstractDetector):
@@ -61,8 +64,8 @@ class VQFlow(AbstractDetector):
     Args:
         levels: Which maps of the pyramid get a flow.
         conditioner: Tells the flows what they are conditioned on.
-        whitening: One closed-form Gaussian per level; empty for none.
-        memories: One memory of whitened features per level; empty for none.
+        whitening: One closed-form Gaussian for each of `whitened_levels`; empty for none.
+        memories: Memories of whitened features, by the index of the map; empty for none.
         flows: One flow per level.
         priors: One concept prior per level; empty for a standard normal.
         fusion: The cross-scale coupling, or None.
@@ -80,7 +83,7 @@ class VQFlow(AbstractDetector):
         levels: tuple[int, ...],
         conditioner: AbstractConditioner,
         whitening: list[LocatedGaussian],
-        memories: list[ConceptMemory],
+        memories: Mapping[int, ConceptMemory],
         flows: Sequence[nn.Module],
         priors: list[ConceptGaussian],
         fusion: FusionCoupling | FoldedFusion | None,
@@ -90,9 +93,10 @@ class VQFlow(AbstractDetector):
     ) -> None:
         super().__init__()
         self.levels = levels
+        self.remembered = tuple(memories)
         self.conditioner = conditioner
         self.whitening = nn.ModuleList(whitening)
-        self.memories = nn.ModuleList(memories)
+        self.memories = nn.ModuleList(memories.values())
         self.flows = nn.ModuleList(flows)
         self.priors = nn.ModuleList(priors)
         self.fusion = fusion
@@ -104,7 +108,7 @@ class VQFlow(AbstractDetector):
         """Latents and log-determinants of each level, and the condition they were given."""
         condition = self.conditioner(maps)
         whitened, log_dets = self._whitened(maps, condition.concept)
-        zs = whitened
+        zs, log_dets = [[x[i] for i in self.levels] for x in (whitened, log_dets)]
         stages = (
             (self.flows, condition.levels),
             (self.priors, [condition.prototype] * len(zs)),
@@ -118,7 +122,8 @@ class VQFlow(AbstractDetector):
         if self.fusion is not None:
             zs, fused = self.fusion(zs, condition.fusion)
             log_dets = _sums(log_dets, fused)
-        return Latents(zs, log_dets, whitened, condition)
+        remembered = [whitened[i] for i in self.remembered]
+        return Latents(zs, log_dets, remembered, condition)
 
     def parameter_groups(self) -> tuple[ParameterGroup, ...]:
         """All parameters are learned alike."""
@@ -166,13 +171,14 @@ class VQFlow(AbstractDetector):
         if vq:
             vq.set_concepts(averages, generator)
         if len(self.whitening):
-            told = (([m[i] for i in self.levels], self.concepts(m)) for m in batches())
+            chosen = whitened_levels(self.levels, self.remembered)
+            told = (([m[i] for i in chosen], self.concepts(m)) for m in batches())
             set_whitening(self.whitening, told)
         if len(self.memories):
             seen = ((maps, self.concepts(maps)) for maps in batches())
             set_memories(
                 self.memories,
-                ((self._whitened(maps, concept)[0], concept) for maps, concept in seen),
+                ((self._to_remember(maps, concept), concept) for maps, concept in seen),
                 pictures=len(averages),
                 neighbourhood=self.form.neighbourhood,
                 generator=generator,
@@ -202,13 +208,20 @@ class VQFlow(AbstractDetector):
         if not self.form.absolute:
             paper = self.paper_scores(maps)
             return Scores(paper.multiplicative, paper.image, self.concepts(maps))
+        flows, memories, concept = self.parts(maps)
+        total, image = self.form.joined(flows, memories)
+        return Scores(total, image, concept)
+
+    @torch.no_grad()
+    def parts(self, maps: list[Tensor]) -> tuple[list[Tensor], list[Tensor], Int[Tensor, " b"]]:
+        """Each flow's and each memory's map, standardised and not smoothed, and the concepts."""
         energies, condition = self._energies(maps)
         standard = [
             upsample(self.scale(energy, level, concept=condition.concept), self.form.size)
             for level, energy in enumerate(energies)
         ]
-        total = gaussian_blur(torch.stack(standard).mean(0), self.form.smoothing)
-        return Scores(total, top_mean(total, self.form.top_share), condition.concept)
+        flows = len(self.levels)
+        return standard[:flows], standard[flows:], condition.concept
 
     @torch.no_grad()
     def compile(self) -> "VQFlow":  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -217,11 +230,12 @@ class VQFlow(AbstractDetector):
         if not isinstance(self.conditioner, VQConditioner):
             return self
         folded = fold(self.conditioner, self.flows, fusion=cast("FusionCoupling", self.fusion))
+        memories = cast("Iterable[ConceptMemory]", self.memories)
         compiled = VQFlow(
             levels=self.levels,
             conditioner=folded.conditioner,
             whitening=list(cast("Iterable[LocatedGaussian]", self.whitening)),
-            memories=list(cast("Iterable[ConceptMemory]", self.memories)),
+            memories=dict(zip(self.remembered, memories, strict=True)),
             flows=folded.flows,
             priors=list(cast("Iterable[ConceptGaussian]", self.priors)),
             fusion=folded.fusion,
@@ -246,7 +260,7 @@ class VQFlow(AbstractDetector):
         ]
         memory = recalled(
             self.memories,
-            latents.whitened,
+            latents.remembered,
             concept=latents.condition.concept,
             neighbourhood=self.form.neighbourhood,
         )
@@ -254,9 +268,16 @@ class VQFlow(AbstractDetector):
 
     def _whitened(
         self, maps: list[Tensor], concept: Int[Tensor, " b"]
-    ) -> tuple[list[Tensor], list[Tensor]]:
-        """Each level's features after the closed-form first step, and its log-determinants."""
-        return whitened(self.whitening, [maps[i] for i in self.levels], concept=concept)
+    ) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
+        """Features after the closed-form first step and its log-determinants, by map."""
+        chosen = whitened_levels(self.levels, self.remembered)
+        zs, log_dets = whitened(self.whitening, [maps[i] for i in chosen], concept=concept)
+        return dict(zip(chosen, zs, strict=True)), dict(zip(chosen, log_dets, strict=True))
+
+    def _to_remember(self, maps: list[Tensor], concept: Int[Tensor, " b"]) -> list[Tensor]:
+        """The whitened features of each map that has a memory."""
+        by_map, _ = self._whitened(maps, concept)
+        return [by_map[i] for i in self.remembered]
 
 
 def _sums(first: list[Tensor], second: list[Tensor]) -> list[Tensor]:

@@ -1,12 +1,14 @@
-"""The published anomaly maps of VQ-Flow."""
+"""From levels to anomaly maps and image scores: the absolute form, and the published ones."""
 
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from normalis.detectors.contract import PaperScores, top_mean
 from normalis.detectors.levels import upsample
+from normalis.nn.blur import gaussian_blur
 
 __all__ = ["ScoreForm", "paper_scores"]
 
@@ -19,17 +21,40 @@ class ScoreForm:
         size: Rows and columns of the prepared picture, which the map has too.
         absolute: The standardised absolute likelihood; otherwise the published maps.
         log_det: Count the log-determinant in the absolute form.
-        neighbourhood: Side of the square whose mean feature the memories are asked for, positions.
+        neighbourhood: Side of the square whose mean feature the memories are asked for, positions;
+            one number serves all.
         smoothing: Standard deviation of the blur of the absolute map, pixels.
-        top_share: Share of the map that the image score averages.
+        top_share: Share of a map's highest values that the image score averages.
+        by_level: Average those of every flow's and memory's own map; otherwise of their mean.
+        flow_weight: Weight of every flow beside a memory's 1, in map and image score.
     """
 
     size: tuple[int, int]
     absolute: bool
     log_det: bool
-    neighbourhood: int
+    neighbourhood: int | tuple[int, ...]
     smoothing: float
     top_share: float
+    by_level: bool
+    flow_weight: float = 1.0
+
+    def joined(
+        self, flows: list[Float[Tensor, "b h w"]], memories: list[Float[Tensor, "b h w"]]
+    ) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
+        """The map and the image score of standardised maps, one of each flow and memory."""
+        parts = [*flows, *memories]
+        weights = [self.flow_weight] * len(flows) + [1.0] * len(memories)
+        total = gaussian_blur(_weighted(parts, weights), self.smoothing)
+        if not self.by_level:
+            return total, top_mean(total, self.top_share)
+        tops = [top_mean(gaussian_blur(part, self.smoothing), self.top_share) for part in parts]
+        return total, _weighted(tops, weights)
+
+
+def _weighted(parts: list[Tensor], weights: list[float]) -> Tensor:
+    """Their weighted mean."""
+    total = torch.stack([weight * part for weight, part in zip(weights, parts, strict=True)]).sum(0)
+    return total / sum(weights)
 
 
 def paper_scores(energies: list[Tensor], size: tuple[int, int], *, top_share: float) -> PaperScores:

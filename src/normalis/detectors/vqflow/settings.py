@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from normalis.detectors.contract import ConceptSearch
+from normalis.detectors.levels import check_neighbourhood
 from normalis.errors import SettingsError
 
 __all__ = ["VQFlowSettings"]
@@ -37,18 +38,24 @@ class VQFlowSettings:
             `concept`: around the mean of each concept at each place, by each concept's covariance.
         memory: [ours] Codes of each concept and level whose distance from the whitened features is
             scored beside the likelihood; 0 for none (paper).
+        memory_levels: [ours] Maps that get a memory, by index; () for those that have a flow.
         neighbourhood: [ours] Side, in positions, of the square over which the whitened features are
-            averaged before the memory is asked; odd, 1 for none.
+            averaged before the memory is asked; odd, 1 for none; one number serves all memories.
         data_codes: [fix] Codes start from data and dead codes are revived (METHODS §0.3).
         exact_prior: [fix] The prior's scale is bounded and counted (METHODS §1.5).
         per_dimension: [fix] The flow's loss is divided by the number of dimensions (METHODS §1.6).
         absolute_score: [fix] Score by the absolute likelihood, standardised on held-out normal
             pictures, and not by each picture's own maximum (METHODS §1.7).
+        flow_weight: [ours] Weight of every flow's map beside a memory's 1, in map and image score;
+            0 leaves the flows out of both. Without memories the flows have it all.
         score_log_det: Count the log-determinant in the absolute score.
         smoothing: [ours] Standard deviation of a Gaussian blur of the map, pixels of the prepared
             picture; 0 for none (paper).
         top_share: Share of the map's highest values that the image score averages; 0.03 in the
             paper, here chosen on planted defects (benchmarks/planted.py).
+        image_score: [ours] What the image score averages the highest share of: the `map`, or every
+            flow's and memory's own map in turn (`levels`), of which the mean is taken: one level
+            may see a defect that the others dilute, and where each sees it may differ.
     """
 
     levels: tuple[int, ...] = ()
@@ -64,14 +71,17 @@ class VQFlowSettings:
     found_concepts: bool = True
     whitening: Literal["none", "global", "concept"] = "concept"
     memory: int = 512
-    neighbourhood: int = 3
+    memory_levels: tuple[int, ...] = ()
+    neighbourhood: int | tuple[int, ...] = 3
     data_codes: bool = True
     exact_prior: bool = True
     per_dimension: bool = True
     absolute_score: bool = True
+    flow_weight: float = 1.0
     score_log_det: bool = True
     smoothing: float = 4.0
     top_share: float = 0.0003
+    image_score: Literal["map", "levels"] = "map"
 
     @property
     def search(self) -> ConceptSearch | None:
@@ -91,10 +101,7 @@ class VQFlowSettings:
             raise SettingsError("vqflow.blocks: one or more numbers, each at least 1")
         if self.kernel not in (1, 3):
             raise SettingsError(f"vqflow.kernel is {self.kernel}; it can be 1 or 3")
-        if self.neighbourhood < 1 or self.neighbourhood % 2 == 0:
-            raise SettingsError(
-                f"vqflow.neighbourhood is {self.neighbourhood}; it is an odd number, 1 or more"
-            )
+        check_neighbourhood(self.neighbourhood, setting="vqflow.neighbourhood")
         if self.position_width % 4:
             raise SettingsError(
                 f"vqflow.position_width is {self.position_width}; it must be divisible by 4"
@@ -104,6 +111,6 @@ class VQFlowSettings:
         for name in ("concepts", "prototype", "patterns", "position_width"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"vqflow.{name} is {getattr(self, name)}; at least 1")
-        for name in ("hidden", "smoothing", "memory"):
+        for name in ("hidden", "smoothing", "memory", "flow_weight"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise SettingsError(f"vqflow.{name} is {getattr(self, name)}; 0 or more")
