@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.export import Dim, ExportedProgram
 
@@ -17,7 +18,7 @@ from normalis.bundle.sealed import file_digest
 from normalis.errors import ExportError
 from normalis.export.graph import ScoreGraph
 from normalis.export.info import EXPORT, FORMATS, GRAPHS, ExportInfo, Format
-from normalis.export.runtimes import INPUT, OUTPUTS, require
+from normalis.export.runtimes import INPUT, OUTPUTS, open_runtime, require
 from normalis.images.write import write_text
 
 __all__ = ["METADATA", "export_model", "program_of"]
@@ -27,6 +28,7 @@ METADATA = "normalis"
 
 _OPSET = 18
 _MOST_PICTURES = 1 << 16  # in a batch
+_CLOSE = 1e-3  # of the largest value of a map
 
 
 def export_model(
@@ -51,7 +53,8 @@ def export_model(
 
     Raises:
         BundleError: Not a model, of a newer format, or altered.
-        ExportError: Something is in the way, a library is missing, or the model has no such graph.
+        ExportError: Something is in the way, a library is missing, the model has no such graph, or
+            the graph does not give the model's maps.
     """
     if format not in FORMATS:
         raise ExportError(f"There is no format '{format}'; there are: {', '.join(FORMATS)}.")
@@ -66,6 +69,7 @@ def export_model(
     partial.mkdir()
     try:
         _WRITERS[format](program, info.to_text(), partial / GRAPHS[format])
+        _verify(program, partial, info)
         files = {path.name: file_digest(path) for path in sorted(partial.iterdir())}
         sealed = replace(info, files=files)
         write_text(partial / EXPORT.file, sealed.to_text())
@@ -75,6 +79,27 @@ def export_model(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return sealed
+
+
+def _verify(program: ExportedProgram, folder: Path, info: ExportInfo) -> None:
+    """Refuse a graph that does not answer as the model does, on made pictures.
+
+    A code that lies as near as another may be chosen by a rounding, so single places may differ.
+    """
+    runtime = open_runtime(folder, info.format, threads=None)
+    size = (info.preparation["height"], info.preparation["width"])
+    pixels = torch.rand(3, 3, *size, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        wanted = program.module()(pixels)[0].numpy()
+    got = runtime.run(pixels.numpy()).map
+    far = got.shape != wanted.shape or (
+        np.median(np.abs(got - wanted)) > _CLOSE * np.abs(wanted).max()
+    )
+    if far:
+        raise ExportError(
+            f"The graph for {info.format} does not give this model's maps, so it was not written; "
+            "export to another format, or use the model itself."
+        )
 
 
 def _require_place(out: Path, *, overwrite: bool) -> None:
@@ -165,16 +190,17 @@ def _write_onnx(program: ExportedProgram, metadata: str, path: Path) -> None:
 
 
 def _write_openvino(program: ExportedProgram, metadata: str, path: Path) -> None:
-    """OpenVINO's form, the metadata in its runtime information."""
+    """OpenVINO's form, the metadata in its runtime information.
+
+    It is made from ONNX: straight from torch, OpenVINO takes some free batches for single pictures.
+    """
     library: Any = require("openvino")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the converter's own making
-        graph = library.convert_model(program)
-    graph.inputs[0].get_tensor().set_names({INPUT})
-    for output, name in zip(graph.outputs, OUTPUTS, strict=False):
-        output.get_tensor().set_names({name})
+    onnx = path.with_suffix(".onnx")
+    _write_onnx(program, metadata, onnx)
+    graph = library.Core().read_model(str(onnx))
     graph.set_rt_info(metadata, [METADATA])
     library.save_model(graph, str(path), compress_to_fp16=False)
+    onnx.unlink()
 
 
 def _write_torch(program: ExportedProgram, metadata: str, path: Path) -> None:
@@ -185,8 +211,8 @@ def _write_torch(program: ExportedProgram, metadata: str, path: Path) -> None:
 
 
 _LIBRARIES: Mapping[Format, tuple[str, ...]] = {
-    "onnx": ("onnx", "onnxscript"),
-    "openvino": ("openvino",),
+    "onnx": ("onnx", "onnxscript", "onnxruntime"),
+    "openvino": ("onnx", "onnxscript", "openvino"),
     "torch": (),
 }
 _WRITERS: Mapping[Format, Callable[[ExportedProgram, str, Path], None]] = {

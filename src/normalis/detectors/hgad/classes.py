@@ -52,9 +52,8 @@ class ClassFinder(nn.Module):
 
     def forward(self, averages: Float[Tensor, "b c"], *, most: int) -> Int[Tensor, "b n"]:
         """The `most` likeliest classes of each picture, the nearest code first."""
-        distances = torch.cdist(
-            self.encoder(averages), self.codes, compute_mode="donot_use_mm_for_euclid_dist"
-        )
+        # Not `cdist`, which computes otherwise for larger batches: no graph could hold that.
+        distances = (self.encoder(averages)[:, None] - self.codes).square().sum(2)
         return distances.topk(min(most, len(self.codes)), dim=1, largest=False).indices
 
     def nearest(self, averages: Float[Tensor, "b c"]) -> Int[Tensor, " b"]:
