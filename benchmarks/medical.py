@@ -12,8 +12,7 @@ Diseases have no masks there. So that the maps are measured, too, discs of forei
 or displaced tissue are planted in healthy test pictures, seeded, and every pixel is ranked.
 
 Fits are kept in a folder, and the same command goes on after an interruption. Figures go to
-benchmarks/results/medical.json, the table to medical.md. A picture's score does not depend on its
-restorations, so that one is enough for it; planted pictures get fifteen.
+benchmarks/results/medical.json, the table to medical.md.
 """
 
 import argparse
@@ -27,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from normalis.api.fit import fit
 from normalis.api.load import describe, load
@@ -36,18 +36,19 @@ from normalis.datasets.layouts import open_dataset
 from normalis.datasets.sample import Sample
 from normalis.detectors.lsr.detector import LSR
 from normalis.evaluation.machine import machine
+from normalis.features.store import as_stored
 from normalis.images.decode import Picture, read_picture
+from normalis.images.prepare import prepare
 from normalis.metrics.ranking import auroc, average_precision
 from normalis.presets import preset
 from normalis.recipes import Recipe, recipe_from
-from normalis.results import Skipped
 from normalis.scoring import Scorer
 from normalis.volumes.planting import Kind, plant_volume
 
 RESULTS = Path(__file__).parent / "results"
 
 KINDS: tuple[Kind, ...] = ("bright", "dark", "noise", "shifted")
-PLANTED, RESTORATIONS = 100, 15
+PLANTED, BATCH = 100, 16
 
 Scores = np.ndarray
 """`n`, one number for each test picture, higher is more anomalous."""
@@ -73,6 +74,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("data", type=Path)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--presets", nargs="+", default=["lsr", "vae"])
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--out", type=Path, help="folder of the fits")
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -85,7 +87,7 @@ def _options() -> argparse.Namespace:
 def _runs(options: argparse.Namespace, seed: int, test: Sequence[Sample]) -> list[dict[str, Any]]:
     """The three methods with one seed."""
     runs: list[dict[str, Any]] = []
-    for name in ("lsr", "vae"):
+    for name in options.presets:
         scorer, notes = _fitted(options, _recipe(name, seed))
         runs.append({**_run(name, seed, scorer, test), **notes})
         if name == "lsr":
@@ -96,8 +98,7 @@ def _runs(options: argparse.Namespace, seed: int, test: Sequence[Sample]) -> lis
 
 
 def _recipe(name: str, seed: int) -> Recipe:
-    changes: dict[str, Any] = {"training": {"seed": seed}, "lsr": {"restorations": 1}}
-    return recipe_from(preset(name), changes)
+    return recipe_from(preset(name), {"training": {"seed": seed}})
 
 
 def _fitted(options: argparse.Namespace, recipe: Recipe) -> tuple[Scorer, dict[str, Any]]:
@@ -120,18 +121,15 @@ def _fitted(options: argparse.Namespace, recipe: Recipe) -> tuple[Scorer, dict[s
 
 def _run(method: str, seed: int, scorer: Scorer, test: Sequence[Sample]) -> dict[str, Any]:
     """The figures of one model, on real and on planted pictures."""
-    scores = _scores(scorer, test)
-    return {**_figures(method, seed, scores, test), "planted": _planted(scorer, scores, test)}
+    with torch.inference_mode():
+        scores = _scores(scorer, test)
+        return {**_figures(method, seed, scores, test), "planted": _planted(scorer, scores, test)}
 
 
 def _planted(scorer: Scorer, scores: Scores, test: Sequence[Sample]) -> dict[str, Any]:
     """Pixels of the discs against all others, and planted pictures against the same ones clean."""
     healthy = [row for row, sample in enumerate(test) if not sample.is_defect]
     rows = healthy[:: max(1, len(healthy) // PLANTED)][:PLANTED]
-    if isinstance(scorer.detector, LSR) and scorer.detector.prior is not None:
-        places = scorer.detector.chance.shape[1]
-        generator = torch.Generator().manual_seed(0)
-        scorer.detector.chance = torch.rand(RESTORATIONS, places, generator=generator)
     made = [_plant(test[row].path, number) for number, row in enumerate(rows)]
     answers = list(scorer.score_pictures([picture for picture, _ in made]))
     values = np.concatenate([answer.map.ravel() for answer in answers])
@@ -157,8 +155,15 @@ def _plant(path: Path, number: int) -> tuple[Picture, np.ndarray]:
 
 
 def _scores(scorer: Scorer, test: Sequence[Sample]) -> Scores:
-    answers = list(scorer.score([sample.path for sample in test], strict=True))
-    return np.array([answer.score for answer in answers if not isinstance(answer, Skipped)])
+    """Image scores alone."""
+    assert isinstance(scorer.detector, LSR)
+    found: list[Tensor] = []
+    for start in range(0, len(test), BATCH):
+        pictures = [read_picture(sample.path) for sample in test[start : start + BATCH]]
+        pixels = np.stack([prepare(picture, scorer.preparation).pixels for picture in pictures])
+        maps = as_stored(scorer.pyramid(torch.from_numpy(pixels)))
+        found.append(scorer.detector.image_scores(maps))
+    return torch.cat(found).double().numpy()
 
 
 def _far_from(

@@ -3,9 +3,9 @@
     python benchmarks/planted.py DATA --name embedded [--set NAME=VALUE ...]
 
 Fits a model on the good pictures of DATA, plants defects of many kinds and sizes on good pictures
-that took no part in the training, and measures for every smoothing, share, kind of image score and
-weight of the flows the AUROC of planted against clean pictures: per product, their mean, and all
-mixed. No picture of a test set is read. Writes benchmarks/results/planted-NAME.json.
+that took no part in the training, and measures for every smoothing, share and kind of image score
+the AUROC of planted against clean pictures: per product, their mean, and all mixed. No picture of
+a test set is read. Writes benchmarks/results/planted-NAME.json.
 """
 
 import argparse
@@ -44,12 +44,11 @@ from normalis.sensitivity.plan import Plan
 RESULTS = Path(__file__).parent / "results"
 SMOOTHINGS = (0.0, 2.0, 4.0, 6.0, 8.0, 12.0)
 SHARES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
-FLOW_WEIGHTS = (0.0, 0.25, 0.5, 1.0)
 PLAN = Plan(contrasts=(0.5, 1.0))
 SIZES = (0.02, 0.04, 0.08)  # of the shorter side
 BATCH = 8
 
-Form = tuple[float, float, str, float]  # smoothing, share, kind, weight of the flows
+Form = tuple[float, float, str]  # smoothing, share, kind
 Scores = dict[Form, list[float]]
 
 
@@ -73,7 +72,7 @@ def main() -> None:
             chosen = _planted(pictures[: options.planted_on])
             planted[product] = _scores(scorer, chosen, options.smoothings)
             print(product, len(pictures), flush=True)
-    names = ("smoothing", "top_share", "image_score", "flow_weight")
+    names = ("smoothing", "top_share", "image_score")
     table: list[dict[str, Any]] = [
         {**dict(zip(names, form, strict=True)), **_figures(clean, planted, form)}
         for form in next(iter(clean.values()))
@@ -137,33 +136,15 @@ def _scores(scorer: Scorer, pictures: Iterator[Picture], smoothings: Sequence[fl
     detector = cast("VQFlow", scorer.detector)
     found: Scores = defaultdict(list)
     for maps in _maps(scorer, pictures):
-        flows, memories, _ = detector.parts(maps)
+        parts, _ = detector.parts(maps)
         for smoothing in smoothings:
-            smooth = ([gaussian_blur(m, smoothing) for m in part] for part in (flows, memories))
-            for form, scores in _forms(*smooth):
-                found[smoothing, *form] += scores.tolist()
+            smooth = [gaussian_blur(part, smoothing) for part in parts]
+            mean_map = torch.stack(smooth).mean(0)
+            for share in SHARES:
+                tops = torch.stack([top_mean(part, share) for part in smooth])
+                found[smoothing, share, "map"] += top_mean(mean_map, share).tolist()
+                found[smoothing, share, "levels"] += tops.mean(0).tolist()
     return found
-
-
-def _forms(
-    flows: list[Tensor], memories: list[Tensor]
-) -> Iterator[tuple[tuple[float, str, float], Tensor]]:
-    """The image score of smoothed maps by every share, kind and weight of the flows."""
-    tried = FLOW_WEIGHTS if memories else (1.0,)
-    weights = {w: [w] * len(flows) + [1.0] * len(memories) for w in tried}
-    whole = {w: _mean([*flows, *memories], weights[w]) for w in tried}
-    for share in SHARES:
-        tops = [top_mean(part, share) for part in (*flows, *memories)]
-        for weight in tried:
-            yield (share, "map", weight), top_mean(whole[weight], share)
-            yield (share, "levels", weight), _mean(tops, weights[weight])
-
-
-def _mean(parts: list[Tensor], weights: list[float]) -> Tensor:
-    """Their weighted mean."""
-    return sum((w * part for w, part in zip(weights, parts, strict=True)), torch.zeros(())) / sum(
-        weights
-    )
 
 
 def _maps(scorer: Scorer, pictures: Iterator[Picture]) -> Iterator[list[Tensor]]:

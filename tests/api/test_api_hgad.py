@@ -66,6 +66,8 @@ def test_found_classes_are_answered_with_a_probability(world: World, tmp_path: P
     summary = world.fit(tmp_path / "model", recipe=recipe(world))
     assert summary.concept_names == ()
     assert sum(summary.concept_pictures) == summary.pictures.train
+    (use,) = summary.records[-1].codebooks
+    assert (use.name, use.in_use) == ("concept", len(summary.concept_pictures))
     answers = list(load(tmp_path / "model").score(sorted(world.data.iterdir())))
     for answer in answers:
         assert isinstance(answer, Result)
@@ -81,6 +83,7 @@ def test_categories_are_learned_and_answered_by_name(
         tmp_path / "model", data=categories, recipe=recipe(world, labels="categories")
     )
     assert summary.concept_names == tuple(sorted(PRODUCTS))
+    assert summary.records[-1].purity == 1
     assert describe(tmp_path / "model").manifest.concept_names == summary.concept_names
     pictures = sorted((categories / "nut" / "test" / "good").iterdir())
     answers = load(tmp_path / "model").score(pictures)

@@ -172,6 +172,13 @@ def test_the_sample_score_sums_what_lies_beyond_the_threshold(trained: LSR) -> N
     torch.testing.assert_close(trained.score(maps).image, wanted)
 
 
+@EVERY
+def test_image_scores_alone_are_those_beside_the_maps(form: LSRSettings) -> None:
+    detector = trained_lsr(form, steps=5)
+    maps = made_maps(4, mark=True)
+    torch.testing.assert_close(detector.image_scores(maps), detector.score(maps).image)
+
+
 def test_a_baseline_scores_by_its_reconstruction() -> None:
     detector = trained_lsr(FORMS["vae"], steps=5)
     maps = made_maps(4)

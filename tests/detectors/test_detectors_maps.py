@@ -127,10 +127,9 @@ def form(**changes: Any) -> ScoreForm:
     return replace(plain, **changes)
 
 
-def standard_maps() -> tuple[list[Tensor], list[Tensor]]:
+def standard_maps() -> list[Tensor]:
     chance = torch.Generator().manual_seed(5)
-    maps = [torch.randn(3, 16, 16, generator=chance) for _ in range(4)]
-    return maps[:1], maps[1:]
+    return [torch.randn(3, 16, 16, generator=chance) for _ in range(4)]
 
 
 def highest(values: np.ndarray) -> float:
@@ -138,31 +137,30 @@ def highest(values: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("by_level", [False, True])
-@pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
-def test_the_map_and_the_image_score_are_weighted_means(weight: float, *, by_level: bool) -> None:
-    flows, memories = standard_maps()
-    total, image = form(flow_weight=weight, by_level=by_level).joined(flows, memories)
-    weights = np.array([weight, 1, 1, 1]) / (weight + 3)
+def test_the_image_score_is_made_of_the_mean_map_or_of_each(*, by_level: bool) -> None:
+    given = standard_maps()
+    total, image = form(by_level=by_level).joined(given)
     for b in range(3):
-        parts = [
-            gaussian_filter(part[b].double().numpy(), 1.5, mode="mirror", radius=4)
-            for part in (*flows, *memories)
-        ]
-        joint = sum(w * part for w, part in zip(weights, parts, strict=True))
-        assert isinstance(joint, np.ndarray)
+        parts = np.stack(
+            [
+                gaussian_filter(part[b].double().numpy(), 1.5, mode="mirror", radius=4)
+                for part in given
+            ]
+        )
+        joint = parts.mean(0)
         np.testing.assert_allclose(total[b], joint, atol=1e-5)
-        wanted = weights @ [highest(part) for part in parts] if by_level else highest(joint)
-        assert float(image[b]) == pytest.approx(wanted, abs=1e-5)
+        wanted = np.mean([highest(part) for part in parts]) if by_level else highest(joint)
+        assert float(image[b]) == pytest.approx(float(wanted), abs=1e-5)
 
 
-def test_a_defect_that_one_level_sees_counts_more_by_level() -> None:
-    """Where levels see different places, their mean map dilutes what each sees."""
-    flows, memories = standard_maps()
-    memories[0][0, :3, :3] += 9.0
-    memories[1][0, 12:, 12:] += 9.0
+def test_a_defect_that_levels_see_in_different_places_counts_more_by_level() -> None:
+    """Their mean map dilutes what each sees."""
+    given = standard_maps()
+    given[1][0, :3, :3] += 9.0
+    given[2][0, 12:, 12:] += 9.0
     gain = [
         float(image[0] - image[1:].max())
-        for image in (form(by_level=by).joined(flows, memories)[1] for by in (False, True))
+        for image in (form(by_level=by).joined(given)[1] for by in (False, True))
     ]
     assert gain[1] > gain[0] > 0
 

@@ -30,7 +30,6 @@ SWITCHES = {
     "neighbourhood": (1, 5, 3),
     "memory_levels": (3, 0, 2),
     "image_score": "levels",
-    "flow_weight": 0.25,
 }
 
 
@@ -103,8 +102,6 @@ def test_settings_that_do_not_fit_the_pyramid_are_refused(
         {"neighbourhood": 0},
         {"neighbourhood": (3, 4)},
         {"neighbourhood": ()},
-        {"flow_weight": -0.5},
-        {"flow_weight": float("nan")},
         {"position_width": 6},
         {"position_width": 0},
         {"top_share": 0.0},

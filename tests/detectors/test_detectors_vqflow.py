@@ -180,14 +180,14 @@ def test_whitening_by_concept_knows_products_and_places() -> None:
 def test_a_memory_is_asked_for_its_own_map_and_neighbourhood() -> None:
     settings = small_settings(levels=(1,), memory_levels=(2, 0), neighbourhood=(1, 3))
     detector, maps = made_detector(settings).eval(), made_maps(6, seed=2)
-    flows, memories, concept = detector.parts(maps)
-    assert (len(flows), len(memories)) == (1, 2)
+    parts, concept = detector.parts(maps)
+    assert len(parts) == 3
     order = whitened_levels(detector.levels, detector.remembered)
     for k, (level, side) in enumerate(((2, 1), (0, 3))):
         z, _ = detector.whitening[order.index(level)](maps[level], concept)
         around = avg_pool2d(z, side, stride=1, padding=side // 2, count_include_pad=False)
         standard = detector.scale(detector.memories[k](around, concept), 1 + k, concept=concept)
-        torch.testing.assert_close(memories[k], upsample(standard, (32, 32)))
+        torch.testing.assert_close(parts[1 + k], upsample(standard, (32, 32)))
 
 
 def test_without_codes_there_is_one_concept_and_nothing_to_update() -> None:

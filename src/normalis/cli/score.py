@@ -46,6 +46,7 @@ def score(
     listed = list_pictures(pictures, leave_out=[out / name for name in FOLDERS])
     scorer = open_model(model, threads=threads, device=device)
     # With a wish that cannot be right this fails before anything of an earlier run is touched.
+    scorer.check()
     calibration = scorer.calibration if far is None else replace(scorer.calibration, far=far)
     writer = AnswerWriter(
         out, root=listed.root, map_range=scorer.map_range, overlays=overlays, raw=raw

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from normalis.detectors.concepts import global_averages
 from normalis.detectors.contract import (
     AbstractDetector,
+    Assignment,
     Batch,
     Losses,
     PaperScores,
@@ -27,6 +28,7 @@ from normalis.detectors.whitened import recalled, set_memories, set_whitening, w
 from normalis.mixtures.located_gaussian import LocatedGaussian
 from normalis.nn.blur import gaussian_blur
 from normalis.quantize.memory import ConceptMemory
+from normalis.quantize.nearest import code_counts
 
 __all__ = ["HGAD", "ScoreForm"]
 
@@ -43,8 +45,7 @@ class ScoreForm:
         neighbourhood: Side of the square whose mean feature the memories are asked for, positions.
         smoothing: Standard deviation of the blur of the map, pixels.
         top_share: Share of the map that the image score averages.
-        single_picture: A picture has a score of its own; otherwise the published score alone is
-            meant to be used.
+        single_picture: A picture has a score of its own; otherwise a test set has scores.
     """
 
     size: tuple[int, int]
@@ -128,9 +129,8 @@ class HGAD(AbstractDetector):
 
     def loss(self, batch: Batch) -> Losses:
         """The objective of METHODS §2.3, summed over the levels."""
-        label = batch.label
-        if label is None:
-            label = self.finder.nearest(global_averages(batch.maps))
+        averages = global_averages(batch.maps)
+        label = self.finder.nearest(averages) if batch.label is None else batch.label
         # A resumed run sees the places that an uninterrupted one sees.
         generator = torch.Generator().manual_seed(round(batch.done * SEED_STEPS))
         places = self.objective.places if self.training else 0
@@ -139,7 +139,10 @@ class HGAD(AbstractDetector):
         for level, z, j in zip(self._flows(), self._moved(zs, label), log_dets, strict=True):
             some = draw_places(len(z), (z.shape[2], z.shape[3]), most=places, generator=generator)
             terms.append(level.terms(level(z, j, places=some), label))
-        return self.objective.losses(terms, done=batch.done)
+        usage = code_counts(label, len(self.finder.codes))
+        return self.objective.losses(
+            terms, done=batch.done, concept=Assignment("concept", averages, label, usage)
+        )
 
     def update_codebooks(self, losses: Losses, generator: torch.Generator) -> None:
         """Nothing moves without a gradient."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 import torch
 
-from normalis.detectors.contract import Losses, Term
+from normalis.detectors.contract import Assignment, Losses, Term
 from normalis.mixtures.hierarchical import HierarchicalTerms
 
 __all__ = ["Objective"]
@@ -28,12 +28,13 @@ class Objective:
     centre_rate: float
     places: int
 
-    def losses(self, terms: list[HierarchicalTerms], *, done: float) -> Losses:
+    def losses(self, terms: list[HierarchicalTerms], *, done: float, concept: Assignment) -> Losses:
         """The sum over the levels; held-out pictures are judged by the likelihood of their class.
 
         Args:
             terms: Of every level.
             done: Share of the training that lies behind, in [0, 1].
+            concept: The classes of the pictures, for the log.
         """
         summed = _summed(terms)
         total = summed.inter - self.information * summed.information + self.entropy * summed.entropy
@@ -43,6 +44,7 @@ class Objective:
             total=total,
             nll=summed.intra / len(terms),
             terms=tuple(Term(f.name, getattr(summed, f.name)) for f in fields(summed)),
+            assignments=(concept,),
         )
 
 

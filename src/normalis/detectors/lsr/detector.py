@@ -226,7 +226,7 @@ class LSR(AbstractDetector):
             restored = found.mean
             each = (found.pictures - x[:, None]).abs().mean(2)
             difference = torch.einsum("bs,bshw->bhw", found.weights, each)
-            image = (found.nll * (found.nll > self.thresholds[0])).sum((1, 2))
+            image = self._unlikely(found.nll)
         picture = self._picture(restored)
         return Scores(self._map(difference), image, self.concepts(maps), restored=picture)
 
@@ -236,6 +236,13 @@ class LSR(AbstractDetector):
         if self.prior is None:
             return None
         return "restoration draws codes one after another, as many as a picture needs"
+
+    @torch.no_grad()
+    def image_scores(self, maps: list[Tensor]) -> Float[Tensor, " b"]:
+        """The image scores that `score` gives, without restoring: there is no map to pay for."""
+        if self.prior is None:
+            return self.score(maps).image
+        return self._unlikely(self._nll(self._codes(maps)))
 
     @torch.no_grad()
     def paper_scores(self, maps: list[Tensor]) -> PaperScores:
@@ -273,6 +280,10 @@ class LSR(AbstractDetector):
         if smooth.shape[1:] == form.size:
             return smooth
         return F.interpolate(smooth[:, None], list(form.size), mode="bilinear")[:, 0]
+
+    def _unlikely(self, nll: Float[Tensor, "b i j"]) -> Float[Tensor, " b"]:
+        """The sum over codes beyond the threshold."""
+        return torch.where(nll > self.thresholds[0], nll, 0.0).sum((1, 2))
 
     def _codes(self, maps: list[Tensor]) -> Int[Tensor, "b i j"]:
         """Of maps as they come in."""

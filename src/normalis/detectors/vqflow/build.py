@@ -87,7 +87,6 @@ def build_vqflow(
                 smoothing=settings.smoothing,
                 top_share=settings.top_share,
                 by_level=settings.image_score == "levels",
-                flow_weight=settings.flow_weight if remembered else 1.0,
             ),
             per_dimension=settings.per_dimension,
         )

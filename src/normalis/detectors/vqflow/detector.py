@@ -208,20 +208,19 @@ class VQFlow(AbstractDetector):
         if not self.form.absolute:
             paper = self.paper_scores(maps)
             return Scores(paper.multiplicative, paper.image, self.concepts(maps))
-        flows, memories, concept = self.parts(maps)
-        total, image = self.form.joined(flows, memories)
+        parts, concept = self.parts(maps)
+        total, image = self.form.joined(parts)
         return Scores(total, image, concept)
 
     @torch.no_grad()
-    def parts(self, maps: list[Tensor]) -> tuple[list[Tensor], list[Tensor], Int[Tensor, " b"]]:
-        """Each flow's and each memory's map, standardised and not smoothed, and the concepts."""
+    def parts(self, maps: list[Tensor]) -> tuple[list[Tensor], Int[Tensor, " b"]]:
+        """Each flow's and then each memory's map, standardised, not smoothed; and the concepts."""
         energies, condition = self._energies(maps)
         standard = [
             upsample(self.scale(energy, level, concept=condition.concept), self.form.size)
             for level, energy in enumerate(energies)
         ]
-        flows = len(self.levels)
-        return standard[:flows], standard[flows:], condition.concept
+        return standard, condition.concept
 
     @torch.no_grad()
     def compile(self) -> "VQFlow":  # pyright: ignore[reportIncompatibleMethodOverride]

@@ -26,7 +26,6 @@ class ScoreForm:
         smoothing: Standard deviation of the blur of the absolute map, pixels.
         top_share: Share of a map's highest values that the image score averages.
         by_level: Average those of every flow's and memory's own map; otherwise of their mean.
-        flow_weight: Weight of every flow beside a memory's 1, in map and image score.
     """
 
     size: tuple[int, int]
@@ -36,25 +35,16 @@ class ScoreForm:
     smoothing: float
     top_share: float
     by_level: bool
-    flow_weight: float = 1.0
 
     def joined(
-        self, flows: list[Float[Tensor, "b h w"]], memories: list[Float[Tensor, "b h w"]]
+        self, parts: list[Float[Tensor, "b h w"]]
     ) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
         """The map and the image score of standardised maps, one of each flow and memory."""
-        parts = [*flows, *memories]
-        weights = [self.flow_weight] * len(flows) + [1.0] * len(memories)
-        total = gaussian_blur(_weighted(parts, weights), self.smoothing)
+        total = gaussian_blur(torch.stack(parts).mean(0), self.smoothing)
         if not self.by_level:
             return total, top_mean(total, self.top_share)
         tops = [top_mean(gaussian_blur(part, self.smoothing), self.top_share) for part in parts]
-        return total, _weighted(tops, weights)
-
-
-def _weighted(parts: list[Tensor], weights: list[float]) -> Tensor:
-    """Their weighted mean."""
-    total = torch.stack([weight * part for weight, part in zip(weights, parts, strict=True)]).sum(0)
-    return total / sum(weights)
+        return total, torch.stack(tops).mean(0)
 
 
 def paper_scores(energies: list[Tensor], size: tuple[int, int], *, top_share: float) -> PaperScores:

@@ -46,8 +46,6 @@ class VQFlowSettings:
         per_dimension: [fix] The flow's loss is divided by the number of dimensions (METHODS §1.6).
         absolute_score: [fix] Score by the absolute likelihood, standardised on held-out normal
             pictures, and not by each picture's own maximum (METHODS §1.7).
-        flow_weight: [ours] Weight of every flow's map beside a memory's 1, in map and image score;
-            0 leaves the flows out of both. Without memories the flows have it all.
         score_log_det: Count the log-determinant in the absolute score.
         smoothing: [ours] Standard deviation of a Gaussian blur of the map, pixels of the prepared
             picture; 0 for none (paper).
@@ -77,7 +75,6 @@ class VQFlowSettings:
     exact_prior: bool = True
     per_dimension: bool = True
     absolute_score: bool = True
-    flow_weight: float = 1.0
     score_log_det: bool = True
     smoothing: float = 4.0
     top_share: float = 0.0003
@@ -111,6 +108,6 @@ class VQFlowSettings:
         for name in ("concepts", "prototype", "patterns", "position_width"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"vqflow.{name} is {getattr(self, name)}; at least 1")
-        for name in ("hidden", "smoothing", "memory", "flow_weight"):
+        for name in ("hidden", "smoothing", "memory"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise SettingsError(f"vqflow.{name} is {getattr(self, name)}; 0 or more")
