@@ -7,7 +7,8 @@ from normalis.autoencoder.networks import Decoder, Encoder
 from normalis.autoencoder.vae import VAE
 from normalis.autoencoder.vqvae import VQVAE
 from normalis.detectors.contract import PictureShapes
-from normalis.detectors.lsr.detector import LSR, LSRForm
+from normalis.detectors.lsr.detector import LSR
+from normalis.detectors.lsr.form import LSRForm
 from normalis.detectors.lsr.settings import LSRSettings
 from normalis.errors import SettingsError
 from normalis.prior.contract import AbstractPrior

@@ -1,7 +1,6 @@
 """LSR: a picture's codes, how likely they are, and the picture with likelier ones."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import cast
 
@@ -22,60 +21,16 @@ from normalis.detectors.contract import (
     Scores,
     Term,
 )
+from normalis.detectors.lsr.form import LSRForm, Restorations
 from normalis.detectors.lsr.maps import filtered, restoration_weights
 from normalis.prior.contract import AbstractPrior, code_nll
 from normalis.prior.restoration import restore
 from normalis.quantize.ema import EMAQuantizer
 
-__all__ = ["LSR", "LSRForm", "Restorations"]
+__all__ = ["LSR"]
 
 AUTOENCODER, PRIOR = "autoencoder", "prior"
 SEEDING_BATCHES = 8  # batches from which the codes start
-
-
-@dataclass(frozen=True, kw_only=True)
-class LSRForm:
-    """How restorations become a map.
-
-    Attributes:
-        size: Rows and columns of the prepared picture, which the map has too.
-        level: The map of the pyramid that is restored.
-        data_codes: Codes start from data.
-        sample_share: Share of held-out codes beyond the sample threshold; None leaves thresholds.
-        place_share: Share of held-out codes beyond the place threshold.
-        sharpness: Of the weights over restorations.
-        erosion: Side of the minimum filter.
-        smoothing: Side of the mean filter.
-    """
-
-    size: tuple[int, int]
-    level: int
-    data_codes: bool
-    sample_share: float | None
-    place_share: float
-    sharpness: float
-    erosion: int
-    smoothing: int
-
-
-@dataclass(frozen=True)
-class Restorations:
-    """What a batch of pictures would be without what is unlikely in them.
-
-    Attributes:
-        nll: `b i j`, of each code, nats.
-        pictures: `b s c h w`, the restorations, as the maps that came in.
-        weights: `b s`, their sum is 1.
-    """
-
-    nll: Float[Tensor, "b i j"]
-    pictures: Float[Tensor, "b s c h w"]
-    weights: Float[Tensor, "b s"]
-
-    @property
-    def mean(self) -> Float[Tensor, "b c h w"]:
-        """The one restored picture: the weighted mean of all."""
-        return torch.einsum("bs,bschw->bchw", self.weights, self.pictures)
 
 
 class LSR(AbstractDetector):

@@ -1,0 +1,54 @@
+"""How restorations become a map, and what they are."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+__all__ = ["LSRForm", "Restorations"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LSRForm:
+    """How restorations become a map.
+
+    Attributes:
+        size: Rows and columns of the prepared picture, which the map has too.
+        level: The map of the pyramid that is restored.
+        data_codes: Codes start from data.
+        sample_share: Share of held-out codes beyond the sample threshold; None leaves thresholds.
+        place_share: Share of held-out codes beyond the place threshold.
+        sharpness: Of the weights over restorations.
+        erosion: Side of the minimum filter.
+        smoothing: Side of the mean filter.
+    """
+
+    size: tuple[int, int]
+    level: int
+    data_codes: bool
+    sample_share: float | None
+    place_share: float
+    sharpness: float
+    erosion: int
+    smoothing: int
+
+
+@dataclass(frozen=True)
+class Restorations:
+    """What a batch of pictures would be without what is unlikely in them.
+
+    Attributes:
+        nll: `b i j`, of each code, nats.
+        pictures: `b s c h w`, the restorations, as the maps that came in.
+        weights: `b s`, their sum is 1.
+    """
+
+    nll: Float[Tensor, "b i j"]
+    pictures: Float[Tensor, "b s c h w"]
+    weights: Float[Tensor, "b s"]
+
+    @property
+    def mean(self) -> Float[Tensor, "b c h w"]:
+        """The one restored picture: the weighted mean of all."""
+        return torch.einsum("bs,bschw->bchw", self.weights, self.pictures)
