@@ -4,9 +4,10 @@
 
 DATA has the layout of MVTec AD. Healthy training pictures alone are learned from; every test
 picture is scored once by the last model, and nothing is chosen on them. The VQ-VAE is the one
-inside LSR: the preset `vqvae` learns the same one from the same seed. Beside them stand two scores
+inside LSR: the preset `vqvae` learns the same one from the same seed. Beside them stand three scores
 that learn nothing: how far a picture's size, and its brightness and contrast, lie from those of the
-training pictures. Where they do well, the diseased can be told by how they were scanned.
+training pictures; and how little contrast it has. Where they do well, the diseased can be told by
+how they were scanned.
 
 Diseases have no masks there. So that the maps are measured, too, discs of foreign brightness, noise
 or displaced tissue are planted in healthy test pictures, seeded, and every pixel is ranked.
@@ -61,6 +62,8 @@ def main() -> None:
     runs = [run for seed in options.seeds for run in _runs(options, seed, data.test)]
     for name, measure in (("size", _size), ("brightness", _light)):
         runs.append(_figures(name, None, _far_from(data.train_good, data.test, measure), data.test))
+    flat = np.array([-_light(sample)[1] for sample in data.test])
+    runs.append(_figures("low contrast", None, flat, data.test))
     tree = {"data": options.data.name, "machine": machine(), "runs": runs}
     options.results.mkdir(exist_ok=True)
     path = options.results / "medical.json"

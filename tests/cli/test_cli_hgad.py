@@ -35,7 +35,8 @@ def test_the_published_form_is_fitted_and_evaluated_but_scores_nothing(
 ) -> None:
     model, out = tmp_path / "model", tmp_path / "out"
     small = ["--set", "backbone.name=embedded", "--set", "backbone.maps=[3]", "--size", "128"]
-    run("fit", data, "--out", model, "--preset", "hgad-paper", *small, *SMALL)
+    fitted = run("fit", data, "--out", model, "--preset", "hgad-paper", *small, *SMALL)
+    assert fitted[-1] == f"next: normalis evaluate {model} TESTSET"
     table = run("evaluate", model, data)
     assert any(line.split()[:5] == ["mean", "honest", "8", "4", "n/a"] for line in table)
     assert any(line.startswith("honest protocol: no figures.") for line in table)

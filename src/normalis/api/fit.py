@@ -54,6 +54,7 @@ class FitSummary:
         concept_pictures: Training pictures of each concept; empty where concepts are learned.
         records: The training log.
         promise: What the calibration can and cannot promise, a sentence.
+        scores_sets: Whether no single picture has a score, but a whole test set alone.
         seconds: Duration.
     """
 
@@ -64,6 +65,7 @@ class FitSummary:
     concept_pictures: tuple[int, ...]
     records: tuple[EpochRecord, ...]
     promise: str
+    scores_sets: bool
     seconds: float
 
 
@@ -276,6 +278,7 @@ def _summary(fitted: _Fitted, path: Path, seconds: float) -> FitSummary:
         concept_pictures=fitted.concept_pictures,
         records=fitted.records,
         promise=fitted.calibration.promise(),
+        scores_sets=fitted.detector.scores_sets,
         seconds=seconds,
     )
 
@@ -294,5 +297,4 @@ def _counts(fitted: _Fitted) -> PictureCounts:
 def _without_paths(recipe: Recipe) -> dict[str, object]:
     """The recipe for the manifest: the weights are in the bundle, their old path is not."""
     tree = recipe.to_tree()
-    tree["backbone"]["weights"] = None
-    return tree
+    return {**tree, "backbone": {**tree["backbone"], "weights": None}}

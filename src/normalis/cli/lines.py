@@ -29,7 +29,8 @@ def fit_lines(summary: FitSummary) -> list[str]:
         *([found] if concepts else []),
         f"false alarms: {summary.promise}",
         f"model: {summary.path} (took {duration(summary.seconds)})",
-        f"next: normalis score {summary.path} PICTURES --out answers",
+        f"next: normalis {'evaluate' if summary.scores_sets else 'score'} {summary.path} "
+        + ("TESTSET" if summary.scores_sets else "PICTURES --out answers"),
     ]
 
 
