@@ -4,10 +4,10 @@
 
 DATA has the layout of MVTec AD. Healthy training pictures alone are learned from; every test
 picture is scored once by the last model, and nothing is chosen on them. The VQ-VAE is the one
-inside LSR: the preset `vqvae` learns the same one from the same seed. Beside them stand three scores
-that learn nothing: how far a picture's size, and its brightness and contrast, lie from those of the
-training pictures; and how little contrast it has. Where they do well, the diseased can be told by
-how they were scanned.
+inside LSR: the preset `vqvae` learns the same one from the same seed. Beside them stand three
+scores that learn nothing: how far a picture's size, and its brightness and contrast, lie from those
+of the training pictures; and how little contrast it has. Where they do well, the diseased can be
+told by how they were scanned.
 
 Diseases have no masks there. So that the maps are measured, too, discs of foreign brightness, noise
 or displaced tissue are planted in healthy test pictures, seeded, and every pixel is ranked.
