@@ -11,6 +11,7 @@ VALUES = {
     "sections": [],
     "reports": [("one", "a b/#?.html")],
     "not_run": [],
+    "positions": [],
 }
 
 
