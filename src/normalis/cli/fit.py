@@ -19,7 +19,10 @@ def fit(
     out: Annotated[Path, typer.Option(help="Folder of the model to be.")],
     preset: Annotated[
         str | None,
-        typer.Option(help="vqflow (the default), hgad, flow, or the -paper forms."),
+        typer.Option(
+            help="vqflow (the default), vqflow-dinov2, hgad or lsr; vqflow-paper, hgad-paper or "
+            "lsr-paper; or a baseline: flow, vqvae or vae."
+        ),
     ] = None,
     recipe: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,
     assignments: Annotated[
