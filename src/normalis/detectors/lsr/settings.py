@@ -15,7 +15,7 @@ class LSRSettings:
     r"""Widths, depths and switches of LSR (METHODS §3).
 
     The defaults are the corrected form at a size that trains on a processor core; the presets
-    `lsr-paper`, `vqvae` and `vae` of `normalis.recipes` hold the others.
+    `lsr-paper`, `vqvae` and `vae` of `normalis.presets` hold the others.
 
     Attributes:
         level: The map of the pyramid that is restored, by index; the `pixels` backbone has one.
