@@ -1,5 +1,7 @@
 """Energies of several levels on one scale, and on one grid."""
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -43,6 +45,15 @@ class LevelScale(nn.Module):
             own = concept == k
             if int(own.sum()) >= PICTURES_FOR_OWN_SCALE:
                 self._set_rows(slice(k, k + 1), first[own], second[own])
+
+    def set_from_energies(self, batches: Iterable[tuple[list[Tensor], Int[Tensor, " b"]]]) -> None:
+        """Set from held-out pictures: each level's `b h w` energies, and the concepts."""
+        first, second, concepts = [], [], []
+        for energies, concept in batches:
+            first.append(torch.stack([e.mean((1, 2)) for e in energies], 1))
+            second.append(torch.stack([e.square().mean((1, 2)) for e in energies], 1))
+            concepts.append(concept)
+        self.set_from(torch.cat(first), torch.cat(second), concept=torch.cat(concepts))
 
     def forward(
         self, energy: Float[Tensor, "b h w"], level: int, *, concept: Int[Tensor, " b"]

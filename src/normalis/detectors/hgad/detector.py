@@ -182,15 +182,15 @@ class HGAD(AbstractDetector):
     @torch.no_grad()
     def set_scale(self, batches: Iterable[list[Tensor]]) -> None:
         """Standardise the levels by the energies of held-out normal pictures."""
-        first, second, concepts, highest = [], [], [], []
-        for maps in batches:
-            concept = self._guess(maps).concept
-            energies = self._energies(maps, concept)
-            first.append(torch.stack([e.mean((1, 2)) for e in energies], 1))
-            second.append(torch.stack([e.square().mean((1, 2)) for e in energies], 1))
-            concepts.append(concept)
-            highest.append(self._quantities(self._latents(maps, concept)).highest())
-        self.scale.set_from(torch.cat(first), torch.cat(second), concept=torch.cat(concepts))
+        highest: list[Tensor] = []
+
+        def told() -> Iterator[tuple[list[Tensor], Tensor]]:
+            for maps in batches:
+                concept = self._guess(maps).concept
+                highest.append(self._quantities(self._latents(maps, concept)).highest())
+                yield self._energies(maps, concept), concept
+
+        self.scale.set_from_energies(told())
         self.highest.copy_(torch.stack(highest).amax(0))
 
     @torch.no_grad()

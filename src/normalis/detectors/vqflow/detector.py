@@ -189,13 +189,8 @@ class VQFlow(AbstractDetector):
     @torch.no_grad()
     def set_scale(self, batches: Iterable[list[Tensor]]) -> None:
         """Standardise the levels by the energies of held-out normal pictures."""
-        first, second, concepts = [], [], []
-        for maps in batches:
-            energies, condition = self._energies(maps)
-            first.append(torch.stack([e.mean((1, 2)) for e in energies], 1))
-            second.append(torch.stack([e.square().mean((1, 2)) for e in energies], 1))
-            concepts.append(condition.concept)
-        self.scale.set_from(torch.cat(first), torch.cat(second), concept=torch.cat(concepts))
+        told = (self._energies(maps) for maps in batches)
+        self.scale.set_from_energies((energies, c.concept) for energies, c in told)
 
     @torch.no_grad()
     def concepts(self, maps: list[Tensor]) -> Int[Tensor, " b"]:
