@@ -14,6 +14,15 @@ from normalis.training.settings import TrainingSettings
 __all__ = ["PRESETS", "preset"]
 
 
+# Tokens of the shallow and of the middle blocks of DINOv2 ViT-S/14. The middle ones say what lies
+# where and get the flow; the shallow ones know the surface, and say it best over a neighbourhood.
+# Each says so in its own places, so each has its own share in the image score (experiments/LOG.md).
+_DINOV2 = BackboneSettings(
+    name="vit_small_patch14_dinov2", groups=((3, 6), (7, 10)), token_norm=True
+)
+_DINOV2_PICTURE = Preparation(height=392, width=392)
+
+
 def _paper() -> Recipe:
     """VQ-Flow as published (METHODS §1)."""
     return Recipe(
@@ -56,18 +65,11 @@ def _paper() -> Recipe:
 
 
 def _dinov2() -> Recipe:
-    """VQ-Flow over the tokens of DINOv2 ViT-S/14, whose weights `backbone.weights` names.
-
-    The middle blocks say what lies where and get the flow; the shallow ones know the surface, and
-    say it best over a neighbourhood. Each says so in its own places, so each has its own share in
-    the image score (experiments/LOG.md).
-    """
+    """VQ-Flow over the tokens of DINOv2 ViT-S/14, whose weights `backbone.weights` names."""
     return Recipe(
         preset="vqflow-dinov2",
-        backbone=BackboneSettings(
-            name="vit_small_patch14_dinov2", groups=((3, 6), (7, 10)), token_norm=True
-        ),
-        preparation=Preparation(height=392, width=392),
+        backbone=_DINOV2,
+        preparation=_DINOV2_PICTURE,
         method=VQFlowSettings(
             levels=(1,),
             memory_levels=(0, 1),
@@ -164,6 +166,23 @@ def _hgad() -> Recipe:
     )
 
 
+def _hgad_dinov2() -> Recipe:
+    """HGAD over the tokens of DINOv2 ViT-S/14, whose weights `backbone.weights` names."""
+    return Recipe(
+        preset="hgad-dinov2",
+        backbone=_DINOV2,
+        preparation=_DINOV2_PICTURE,
+        method=HGADSettings(
+            levels=(1,),
+            memory_levels=(0, 1),
+            neighbourhood=(3, 1),
+            image_score="levels",
+            top_share=0.003,
+        ),
+        training=TrainingSettings(epochs=3, least_steps=300, patience=20),
+    )
+
+
 PRESETS: Mapping[str, Callable[[], Recipe]] = {
     "vqflow": Recipe,
     "vqflow-paper": _paper,
@@ -171,6 +190,7 @@ PRESETS: Mapping[str, Callable[[], Recipe]] = {
     "vqflow-dinov2": _dinov2,
     "hgad": _hgad,
     "hgad-paper": _hgad_paper,
+    "hgad-dinov2": _hgad_dinov2,
     "lsr": partial(_lsr, "lsr", LSRSettings()),
     "lsr-paper": _lsr_paper,
     "vqvae": partial(_lsr, "vqvae", LSRSettings(score="reconstruction")),
