@@ -127,7 +127,7 @@ def test_a_memory_is_asked_for_its_own_map_and_neighbourhood() -> None:
         z, _ = detector.whitening[order.index(i)](maps[i], concept)
         around = avg_pool2d(z, side, stride=1, padding=side // 2, count_include_pad=False)
         energies.append(memory(around, concept))
-    parts = detector.scale.maps(energies, (32, 32), concept=concept)
+    parts = detector.form.standard(energies, detector.scale, concept=concept)
     scores = detector.score(maps)
     torch.testing.assert_close(scores.maps, gaussian_blur(torch.stack(parts).mean(0), 4.0))
     tops = [top_mean(gaussian_blur(part, 4.0), detector.form.top_share) for part in parts]

@@ -65,12 +65,6 @@ class LevelScale(nn.Module):
         location = self.location[concept, level, None, None]
         return (energy - location) / self.spread[concept, level, None, None]
 
-    def maps(
-        self, energies: list[Tensor], size: tuple[int, int], *, concept: Int[Tensor, " b"]
-    ) -> list[Tensor]:
-        """Each level's `b h w` map on a grid of this size, standardised."""
-        return [upsample(self(e, level, concept=concept), size) for level, e in enumerate(energies)]
-
     def _set_rows(self, rows: slice, first: Tensor, second: Tensor) -> None:
         mean = first.double().mean(0)
         variance = second.double().mean(0) - mean.square()
@@ -96,6 +90,15 @@ class MapForm:
     smoothing: float
     top_share: float
     by_level: bool
+
+    def standard(
+        self, energies: list[Tensor], scale: LevelScale, *, concept: Int[Tensor, " b"]
+    ) -> list[Float[Tensor, "b h w"]]:
+        """The standardised map of each flow's and memory's energies, not smoothed."""
+        return [
+            upsample(scale(energy, level, concept=concept), self.size)
+            for level, energy in enumerate(energies)
+        ]
 
     def joined(
         self, parts: list[Float[Tensor, "b h w"]]

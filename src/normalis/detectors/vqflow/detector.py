@@ -213,7 +213,7 @@ class VQFlow(AbstractDetector):
         """Each flow's and then each memory's map, standardised, not smoothed; and the concepts."""
         energies, condition = self._energies(maps)
         concept = condition.concept
-        return self.scale.maps(energies, self.form.maps.size, concept=concept), concept
+        return self.form.maps.standard(energies, self.scale, concept=concept), concept
 
     @torch.no_grad()
     def compile(self) -> "VQFlow":  # pyright: ignore[reportIncompatibleMethodOverride]
