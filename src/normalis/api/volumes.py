@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from normalis.images.decode import Picture
+from normalis.images.decode import POSITION, Picture
 from normalis.images.write import replacing
 from normalis.scoring import Scorer
 from normalis.volumes.tissue import Tissue, picture_plane, slice_picture
-from normalis.volumes.volume import Volume
+from normalis.volumes.volume import Volume, slice_positions
 
 __all__ = ["VolumeAnswer", "score_volume", "write_slices"]
 
@@ -42,7 +43,8 @@ def write_slices(volume: Volume, folder: Path) -> int:
 
     Args:
         volume: A healthy one.
-        folder: Of its own; made if it is missing. Slice 7 becomes `z0007.png`.
+        folder: Of its own; made if it is missing. Slice 7 becomes `z0007.png`, which says in a text
+            of the file where in the volume it lies.
 
     Returns:
         How many there are.
@@ -55,14 +57,14 @@ def write_slices(volume: Volume, folder: Path) -> int:
     shown = _shown(volume, tissue)
     for z, picture in zip(shown, _pictures(volume, tissue, shown), strict=True):
         with replacing(folder / f"z{z:04}.png") as temporary:
-            Image.fromarray(picture.pixels[:, :, 0]).save(temporary, format="PNG")
+            place = PngInfo()
+            place.add_text(POSITION, str(picture.position))
+            Image.fromarray(picture.pixels[:, :, 0]).save(temporary, format="PNG", pnginfo=place)
     return len(shown)
 
 
 def score_volume(scorer: Scorer, volume: Volume) -> VolumeAnswer:
     """Score a volume slice by slice; memory holds the volume, its map, and a batch of slices.
-
-    Each slice is a picture like any other: where it lies in the volume, the model is not told.
 
     Args:
         scorer: A model of slices, as `write_slices` writes them.
@@ -92,5 +94,6 @@ def _shown(volume: Volume, tissue: Tissue) -> list[int]:
 
 def _pictures(volume: Volume, tissue: Tissue, shown: list[int]) -> Iterator[Picture]:
     """Slices as pictures, made as they are needed."""
+    position = slice_positions(volume.values.shape[2]).tolist()
     for z in shown:
-        yield slice_picture(tissue.grey(volume.values[:, :, z]))
+        yield slice_picture(tissue.grey(volume.values[:, :, z]), position=position[z])
