@@ -86,7 +86,7 @@ def test_a_volume_is_scored_slice_by_slice_on_its_own_grid(model: Path, tmp_path
 
 
 def test_slices_tell_the_model_where_they_lie(model: Path, tmp_path: Path) -> None:
-    """The file of a slice gives what the volume gives; elsewhere the same slice scores otherwise."""
+    """The file of a slice gives what the volume gives; in another place it scores otherwise."""
     volume = read_nifti(write_head(tmp_path / "a.nii", 7))
     scorer = load(model, device="cpu")
     assert scorer.located

@@ -1,6 +1,6 @@
 """Volumes by way of their axial slices: pictures to learn from, answers on the volume's grid."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +11,15 @@ from PIL.PngImagePlugin import PngInfo
 
 from normalis.images.decode import POSITION, Picture
 from normalis.images.write import replacing
+from normalis.results import Result
 from normalis.scoring import Scorer
 from normalis.volumes.tissue import Tissue, picture_plane, slice_picture
 from normalis.volumes.volume import Volume, slice_positions
 
-__all__ = ["VolumeAnswer", "score_volume", "write_slices"]
+__all__ = ["DrawSlice", "VolumeAnswer", "score_volume", "write_slices"]
+
+DrawSlice = Callable[[int, Result], None]
+"""Draws a scored slice, given its number; `report.volumes.VolumePages.draw` is one."""
 
 LEAST_TISSUE = 0.01  # share of a slice; one with less is not looked at
 
@@ -63,12 +67,13 @@ def write_slices(volume: Volume, folder: Path) -> int:
     return len(shown)
 
 
-def score_volume(scorer: Scorer, volume: Volume) -> VolumeAnswer:
+def score_volume(scorer: Scorer, volume: Volume, *, draw: DrawSlice | None = None) -> VolumeAnswer:
     """Score a volume slice by slice; memory holds the volume, its map, and a batch of slices.
 
     Args:
         scorer: A model of slices, as `write_slices` writes them.
         volume: Any size.
+        draw: Is given every slice that shows tissue.
     """
     tissue = Tissue.of(volume.values)
     shown = _shown(volume, tissue)
@@ -78,6 +83,8 @@ def score_volume(scorer: Scorer, volume: Volume) -> VolumeAnswer:
     answers = scorer.score_pictures(_pictures(volume, tissue, shown))
     for z, answer in zip(shown, answers, strict=True):
         scores[z] = answer.score
+        if draw is not None:
+            draw(z, answer)
         values[:, :, z] = picture_plane(answer.map)
         if answer.restored is not None:
             restored = volume.values.copy() if restored is None else restored

@@ -221,8 +221,8 @@ class AbstractDetector(nn.Module, ABC):
     """What training, calibration, scoring and saving need of a method.
 
     Maps are a feature pyramid's, one `b c h w` tensor per level, and of slices of volumes a last
-    one, `b 1 1 1`, of their places, where the detector is `located`. A score is a pure function of one
-    picture and fitted state: the same alone, in a batch, on one process or four.
+    one, `b 1 1 1`, of their places, where the detector is `located`. A score is a pure function of
+    one picture and fitted state: the same alone, in a batch, on one process or four.
     """
 
     @abstractmethod
