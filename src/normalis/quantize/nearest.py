@@ -17,7 +17,18 @@ def nearest_codes(x: Float[Tensor, "n d"], codes: Float[Tensor, "k d"]) -> Int[T
         # A graph for batches of any size cannot say into how many chunks they fall.
         chunks = [x] if torch.compiler.is_exporting() else x.split(CHUNK)
         tables = (torch.addmm(half_norms, rows, codes.T, alpha=-1) for rows in chunks)
-        return torch.cat([table.argmin(1) for table in tables])
+        return torch.cat([_first_least(table) for table in tables])
+
+
+def _first_least(table: Float[Tensor, "n k"]) -> Int[Tensor, " n"]:
+    """Index of each row's least value, the first of several."""
+    import os
+    if not torch.compiler.is_exporting() or os.environ.get('OLD'):
+        return table.argmin(1)
+    # OpenVINO sorts for an argmin, which takes longer than the distances.
+    columns = torch.arange(table.shape[1], dtype=torch.int32)
+    is_least = table <= table.amin(1, keepdim=True)
+    return torch.where(is_least, columns, table.shape[1]).amin(1).long()
 
 
 def code_counts(index: Int[Tensor, " n"], size: int) -> Float[Tensor, " k"]:
