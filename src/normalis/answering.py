@@ -111,13 +111,25 @@ class AbstractScorer(ABC):
         self.watch = Stopwatch()
 
     @abstractmethod
-    def measure(self, pixels: Float32[np.ndarray, "b 3 h w"], *, paper: bool = False) -> Measured:
+    def measure(
+        self,
+        pixels: Float32[np.ndarray, "b 3 h w"],
+        *,
+        paper: bool = False,
+        position: Float32[np.ndarray, " b"] | None = None,
+    ) -> Measured:
         """Score prepared pictures together.
 
         Args:
             pixels: RGB in [0, 1].
             paper: Give the published scores too.
+            position: Where in its volume each slice lies; for a model that is `located`.
         """
+
+    @property
+    def located(self) -> bool:
+        """Whether the model must be told where in its volume each slice lies."""
+        return False
 
     def score(
         self,
@@ -176,14 +188,20 @@ class AbstractScorer(ABC):
         """Decode and prepare one picture."""
         try:
             picture = read_picture(path)
+            return self._prepared(path, picture)
         except ImageError as error:
             if strict:
                 raise
             return Skipped(path, str(error))
-        return self._prepared(path, picture)
 
     def _prepared(self, path: Path, picture: Picture) -> OpenedPicture:
         """Bring a picture to the model's size."""
+        if self.located and picture.position is None:
+            raise ImageError(
+                f"{path}: does not say where in its volume it lies, which this model of slices "
+                "must know; score the volume itself with 'normalis volumes score', or slices that "
+                "'normalis volumes slices' wrote."
+            )
         prepared = prepare(picture, self.preparation)
         return OpenedPicture(path, picture, prepared.pixels, prepared.frame)
 
@@ -191,7 +209,12 @@ class AbstractScorer(ABC):
         self, items: list[OpenedPicture], *, far: float | None, paper: bool
     ) -> list[Result]:
         """Score a batch and put every answer back into its picture's own frame."""
-        measured = self.measure(np.stack([item.pixels for item in items]), paper=paper)
+        place = [item.picture.position for item in items] if self.located else None
+        measured = self.measure(
+            np.stack([item.pixels for item in items]),
+            paper=paper,
+            position=place and np.array(place, np.float32),
+        )
         return [self.answer(item, measured, index=i, far=far) for i, item in enumerate(items)]
 
     def answer(

@@ -12,7 +12,7 @@ from torch import Tensor
 from normalis.answering import AbstractScorer, Measured, MeasuredPaper
 from normalis.backbones.pyramid import AbstractPyramid
 from normalis.calibration import Calibration
-from normalis.detectors.contract import AbstractDetector, PaperScores
+from normalis.detectors.contract import AbstractDetector, PaperScores, Scores
 from normalis.errors import SettingsError
 from normalis.features.store import as_stored
 from normalis.images.prepare import Frame, Preparation
@@ -57,9 +57,17 @@ class Scorer(AbstractScorer):
         self.detector = detector
 
     @torch.inference_mode()
-    def measure(self, pixels: Float32[np.ndarray, "b 3 h w"], *, paper: bool = False) -> Measured:
+    def measure(
+        self,
+        pixels: Float32[np.ndarray, "b 3 h w"],
+        *,
+        paper: bool = False,
+        position: Float32[np.ndarray, " b"] | None = None,
+    ) -> Measured:
         """Score prepared pictures together."""
         maps = self._maps(pixels)
+        if position is not None:
+            maps.append(torch.from_numpy(position).to(self.pyramid.device).view(-1, 1, 1, 1))
         scores = self.detector.score(maps)
         return Measured(
             maps=_numpy(scores.maps),
@@ -67,7 +75,7 @@ class Scorer(AbstractScorer):
             concept=scores.concept.cpu().numpy(),
             probability=None if scores.probability is None else _numpy(scores.probability),
             restored=None if scores.restored is None else _numpy(scores.restored),
-            paper=_measured_paper(self.detector.paper_scores(maps)) if paper else None,
+            paper=_measured_paper(self._published(scores, maps)) if paper else None,
         )
 
     def describe(
@@ -96,6 +104,17 @@ class Scorer(AbstractScorer):
                 "published, and no picture has one of its own: use 'normalis evaluate', or fit "
                 "with the preset 'hgad'."
             )
+
+    @property
+    def located(self) -> bool:
+        """Whether the model must be told where in its volume each slice lies."""
+        return self.detector.located
+
+    def _published(self, scores: Scores, maps: list[Tensor]) -> PaperScores:
+        """The published scores, computed only where they differ."""
+        if self.detector.scores_as_published:
+            return PaperScores.same_as(scores)
+        return self.detector.paper_scores(maps)
 
     def _maps(self, pixels: Float32[np.ndarray, "b 3 h w"]) -> list[Tensor]:
         """The features of a batch."""

@@ -7,13 +7,18 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from PIL import Image
 
 from normalis.api import FitOptions, fit, load
 from normalis.api.volumes import score_volume, write_slices
 from normalis.cli.main import app
 from normalis.detectors.lsr.settings import LSRSettings
+from normalis.errors import FitError
+from normalis.images.decode import read_picture
 from normalis.images.prepare import Preparation
 from normalis.presets import preset
+from normalis.recipes import Recipe
+from normalis.results import Result, Skipped
 from normalis.volumes import read_nifti
 
 SMALL = LSRSettings(widths=(8, 8), codes=8, prior_width=8, prior_depth=1, restorations=2)
@@ -33,6 +38,17 @@ def write_head(path: Path, seed: int, shape: tuple[int, int, int] = (20, 24, 12)
     return path
 
 
+def small_recipe() -> Recipe:
+    base = preset("lsr")
+    return replace(
+        base,
+        preparation=Preparation(height=16, width=16),
+        method=SMALL,
+        training=replace(base.training, epochs=1, least_steps=0, batch_size=4, precision="float32"),
+        calibration=replace(base.calibration, far=0.25, share=0.2),
+    )
+
+
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("volumes")
@@ -40,16 +56,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_slices(
             read_nifti(write_head(folder / f"{seed}.nii", seed)), folder / "slices" / str(seed)
         )
-    base = preset("lsr")
-    recipe = replace(
-        base,
-        preparation=Preparation(height=16, width=16),
-        method=SMALL,
-        training=replace(base.training, epochs=1, least_steps=0, batch_size=4, precision="float32"),
-        calibration=replace(base.calibration, far=0.25, share=0.2),
-    )
     options = FitOptions(cache=folder / "cache", device="cpu")
-    fit(folder / "slices", folder / "model", recipe=recipe, options=options)
+    fit(folder / "slices", folder / "model", recipe=small_recipe(), options=options)
     return folder / "model"
 
 
@@ -75,6 +83,36 @@ def test_a_volume_is_scored_slice_by_slice_on_its_own_grid(model: Path, tmp_path
     assert answer.map[:, :, 6].any()
     np.testing.assert_array_equal(answer.restored[:, :, 0], volume.values[:, :, 0])
     assert np.isfinite(answer.restored).all()
+
+
+def test_slices_tell_the_model_where_they_lie(model: Path, tmp_path: Path) -> None:
+    """The file of a slice gives what the volume gives; in another place it scores otherwise."""
+    volume = read_nifti(write_head(tmp_path / "a.nii", 7))
+    scorer = load(model, device="cpu")
+    assert scorer.located
+    write_slices(volume, tmp_path / "out")
+    (answer,) = scorer.score([tmp_path / "out" / "z0007.png"])
+    assert isinstance(answer, Result)
+    assert answer.score == pytest.approx(score_volume(scorer, volume).slices[7], rel=1e-4)
+    elsewhere = replace(read_picture(tmp_path / "out" / "z0007.png"), position=-0.5)
+    (other,) = scorer.score_pictures([elsewhere])
+    assert not np.array_equal(other.map, answer.map)
+
+
+def test_a_picture_without_a_place_is_no_slice(model: Path, tmp_path: Path) -> None:
+    Image.new("L", (20, 24)).save(tmp_path / "photograph.png")
+    (answer,) = load(model, device="cpu").score([tmp_path / "photograph.png"])
+    assert isinstance(answer, Skipped)
+    assert "photograph.png: does not say where in its volume it lies" in answer.reason
+
+
+def test_places_are_known_of_all_pictures_or_of_none(tmp_path: Path) -> None:
+    volume = read_nifti(write_head(tmp_path / "a.nii", 7))
+    write_slices(volume, tmp_path / "slices")
+    Image.new("L", (20, 24)).save(tmp_path / "slices" / "photograph.png")
+    options = FitOptions(cache=tmp_path / "cache", device="cpu")
+    with pytest.raises(FitError, match=r"photograph\.png: does not say where.* as \d+ of \d+"):
+        fit(tmp_path / "slices", tmp_path / "model", recipe=small_recipe(), options=options)
 
 
 def test_the_commands_lead_from_scans_to_aligned_maps(model: Path, tmp_path: Path) -> None:

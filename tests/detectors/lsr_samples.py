@@ -7,13 +7,14 @@ import torch
 from torch import Tensor
 
 from normalis.detectors.build import build_detector
-from normalis.detectors.contract import Batch, PictureShapes
+from normalis.detectors.contract import PLACE, Batch, PictureShapes
 from normalis.detectors.lsr.detector import LSR
 from normalis.detectors.lsr.settings import LSRSettings
 
-__all__ = ["SHAPES", "made_lsr", "made_maps", "small_lsr", "trained_lsr"]
+__all__ = ["LOCATED", "SHAPES", "located_maps", "made_lsr", "made_maps", "small_lsr", "trained_lsr"]
 
 SHAPES = PictureShapes((16, 16), ((1, 16, 16),))
+LOCATED = PictureShapes((16, 16), ((1, 16, 16), PLACE))
 
 
 def small_lsr(**changes: Any) -> LSRSettings:
@@ -33,6 +34,14 @@ def made_maps(count: int, *, seed: int = 0, mark: bool = False) -> list[Tensor]:
         if mark:
             x[row, 0, 12:16, 8 - left : 16 - left] += 3
     return [x]
+
+
+def located_maps(count: int, *, seed: int = 0) -> list[Tensor]:
+    """Flat slices that are as bright as they lie high."""
+    generator = torch.Generator().manual_seed(seed)
+    where = torch.rand(count, 1, 1, 1, generator=generator) - 0.5
+    noise = 0.05 * torch.randn(count, 1, 16, 16, generator=generator)
+    return [where + noise, where]
 
 
 def made_lsr(settings: LSRSettings | None = None, *, seed: int = 0) -> LSR:

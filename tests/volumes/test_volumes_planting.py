@@ -55,6 +55,17 @@ def test_a_seed_gives_the_same_sphere(kind: Kind) -> None:
     assert (first.mask != other.mask).any()
 
 
+def test_a_patch_is_a_box() -> None:
+    """Where the mask begins and ends along each axis, it is whole in between."""
+    values = head()
+    planted = plant_volume(values, "noise", radius=5.0, seed=1, form="patch")
+    places = np.argwhere(planted.mask)
+    sides = places.max(0) - places.min(0) + 1
+    assert planted.mask.sum() == sides.prod()
+    assert len(set(sides.tolist())) > 1
+    assert (planted.values == values)[~planted.mask].all()
+
+
 def test_a_sphere_too_large_for_the_tissue_shrinks() -> None:
     planted = plant_volume(head(), "bright", radius=200.0, seed=0)
     assert planted.mask.sum() < (head() != 0).sum()

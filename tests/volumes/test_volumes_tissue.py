@@ -56,7 +56,8 @@ def test_a_slice_shows_the_front_above_and_the_right_on_the_left() -> None:
 
 def test_a_slice_is_a_picture_of_sixteen_bits() -> None:
     grey = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
-    picture = slice_picture(grey)
+    picture = slice_picture(grey, position=0.25)
+    assert picture.position == 0.25
     assert (picture.height, picture.width) == (4, 3)
     assert picture.pixels.dtype == np.uint16
     assert picture.pixels.max() == 65535

@@ -191,7 +191,7 @@ def _detector(
 ) -> AbstractDetector:
     """A detector that starts from the training pictures."""
     size = (recipe.preparation.height, recipe.preparation.width)
-    shapes = PictureShapes(size, table.store.shapes)
+    shapes = PictureShapes(size, table.shapes)
     seed = recipe.training.seed
     detector = build_detector(recipe.method, shapes, concepts=concepts, seed=seed)
     detector = detector.to(pyramid.device).train()
@@ -251,7 +251,7 @@ def _save(fitted: _Fitted, output: Output) -> None:
             version=version("normalis"),
             recipe=_without_paths(fitted.recipe),
             size=(preparation.height, preparation.width),
-            maps=table.store.shapes,
+            maps=table.shapes,
             concepts=fitted.concepts,
             concept_names=fitted.concept_names,
             concept_pictures=fitted.concept_pictures,

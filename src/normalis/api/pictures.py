@@ -1,7 +1,7 @@
 """The pictures of a fit: their features, the concepts among them, and what each serves for."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,10 @@ from normalis.backbones.pyramid import AbstractPyramid
 from normalis.calibration import split_holdout
 from normalis.datasets.union import open_union
 from normalis.detectors.concepts import find_concepts, global_averages
+from normalis.detectors.lsr.settings import LSRSettings
 from normalis.errors import FitError
 from normalis.features.extract import FeatureTable, extract_features
+from normalis.images.decode import read_position
 from normalis.progress import Observer
 from normalis.recipes import Recipe
 from normalis.training.loop import batches
@@ -97,7 +99,7 @@ def good_features(
     )
     if this_process().is_first:
         this_process().wait()
-    table = _distinct(table, observer)
+    table = _located(_distinct(table, observer), recipe)
     if len(table) < LEAST_PICTURES:
         raise FitError(
             f"{named(data)}: {len(table)} good pictures are too few to learn from and to hold some "
@@ -186,6 +188,27 @@ def reader(
 ) -> Iterator[list[Tensor]]:
     """The maps of these rows, a few pictures at a time."""
     return batches(table, rows, size=READING, device=device)
+
+
+def _located(table: FeatureTable, recipe: Recipe) -> FeatureTable:
+    """The table with the places of slices, where they say so and the method asks.
+
+    Raises:
+        FitError: Some say so, and some do not.
+    """
+    if not (isinstance(recipe.method, LSRSettings) and recipe.method.located):
+        return table
+    places = [read_position(sample.path) for sample in table.samples]
+    known = [place for place in places if place is not None]
+    if not known:
+        return table
+    if len(known) < len(places):
+        path = table.samples[places.index(None)].path
+        raise FitError(
+            f"{path}: does not say where in its volume it lies, as {len(known)} of {len(places)} "
+            "pictures do: leave such pictures out, or set lsr.located to false."
+        )
+    return replace(table, positions=tuple(known))
 
 
 def _distinct(table: FeatureTable, observer: Observer) -> FeatureTable:

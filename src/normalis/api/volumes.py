@@ -1,20 +1,25 @@
 """Volumes by way of their axial slices: pictures to learn from, answers on the volume's grid."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from normalis.images.decode import Picture
+from normalis.images.decode import POSITION, Picture
 from normalis.images.write import replacing
+from normalis.results import Result
 from normalis.scoring import Scorer
 from normalis.volumes.tissue import Tissue, picture_plane, slice_picture
-from normalis.volumes.volume import Volume
+from normalis.volumes.volume import Volume, slice_positions
 
-__all__ = ["VolumeAnswer", "score_volume", "write_slices"]
+__all__ = ["DrawSlice", "VolumeAnswer", "score_volume", "write_slices"]
+
+DrawSlice = Callable[[int, Result], None]
+"""Draws a scored slice, given its number; `report.volumes.VolumePages.draw` is one."""
 
 LEAST_TISSUE = 0.01  # share of a slice; one with less is not looked at
 
@@ -42,7 +47,8 @@ def write_slices(volume: Volume, folder: Path) -> int:
 
     Args:
         volume: A healthy one.
-        folder: Of its own; made if it is missing. Slice 7 becomes `z0007.png`.
+        folder: Of its own; made if it is missing. Slice 7 becomes `z0007.png`, which says in a text
+            of the file where in the volume it lies.
 
     Returns:
         How many there are.
@@ -55,18 +61,19 @@ def write_slices(volume: Volume, folder: Path) -> int:
     shown = _shown(volume, tissue)
     for z, picture in zip(shown, _pictures(volume, tissue, shown), strict=True):
         with replacing(folder / f"z{z:04}.png") as temporary:
-            Image.fromarray(picture.pixels[:, :, 0]).save(temporary, format="PNG")
+            place = PngInfo()
+            place.add_text(POSITION, str(picture.position))
+            Image.fromarray(picture.pixels[:, :, 0]).save(temporary, format="PNG", pnginfo=place)
     return len(shown)
 
 
-def score_volume(scorer: Scorer, volume: Volume) -> VolumeAnswer:
+def score_volume(scorer: Scorer, volume: Volume, *, draw: DrawSlice | None = None) -> VolumeAnswer:
     """Score a volume slice by slice; memory holds the volume, its map, and a batch of slices.
-
-    Each slice is a picture like any other: where it lies in the volume, the model is not told.
 
     Args:
         scorer: A model of slices, as `write_slices` writes them.
         volume: Any size.
+        draw: Is given every slice that shows tissue.
     """
     tissue = Tissue.of(volume.values)
     shown = _shown(volume, tissue)
@@ -76,6 +83,8 @@ def score_volume(scorer: Scorer, volume: Volume) -> VolumeAnswer:
     answers = scorer.score_pictures(_pictures(volume, tissue, shown))
     for z, answer in zip(shown, answers, strict=True):
         scores[z] = answer.score
+        if draw is not None:
+            draw(z, answer)
         values[:, :, z] = picture_plane(answer.map)
         if answer.restored is not None:
             restored = volume.values.copy() if restored is None else restored
@@ -92,5 +101,6 @@ def _shown(volume: Volume, tissue: Tissue) -> list[int]:
 
 def _pictures(volume: Volume, tissue: Tissue, shown: list[int]) -> Iterator[Picture]:
     """Slices as pictures, made as they are needed."""
+    position = slice_positions(volume.values.shape[2]).tolist()
     for z in shown:
-        yield slice_picture(tissue.grey(volume.values[:, :, z]))
+        yield slice_picture(tissue.grey(volume.values[:, :, z]), position=position[z])

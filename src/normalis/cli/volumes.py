@@ -42,6 +42,9 @@ def score(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Fitted on slices.")],
     new: _Volumes,
     out: Annotated[Path, typer.Option(help="Folder of the answers.")],
+    report: Annotated[
+        bool, typer.Option("--report", help="Write a page for each volume, and their list.")
+    ] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
 ) -> None:
     """Score volumes and slices; write maps and restored volumes on the original grids."""
@@ -49,18 +52,22 @@ def score(
     from normalis.api.volumes import score_volume
     from normalis.cli.observer import observing
     from normalis.images.write import write_text
+    from normalis.report.volumes import VolumePages
     from normalis.volumes.nifti import write_like
     from normalis.volumes.open import list_volumes, read_volume
 
     paths, scorer = list_volumes(new), load(model, device=device)
     out.mkdir(parents=True, exist_ok=True)
     rows: list[str] = []
+    pages = VolumePages(out, scorer.map_range, promise=scorer.calibration.promise())
     with observing() as observer:
         observer.stage("scoring volumes", len(paths))
         for number, path in enumerate(paths):
             volume = read_volume(path)
-            answer = score_volume(scorer, volume)
             name = f"{number:04}-{_name(path)}"
+            answer = score_volume(scorer, volume, draw=pages.draw if report else None)
+            if report:
+                pages.finish(name, source=str(path), score=answer.score, slices=answer.slices)
             write_like(volume, answer.map, path=out / f"{name}-map.nii.gz")
             if answer.restored is not None:
                 write_like(volume, answer.restored, path=out / f"{name}-restored.nii.gz")
@@ -69,6 +76,8 @@ def score(
             observer.advance()
     write_text(out / "volumes.json", "[\n" + ",\n".join(rows) + "\n]\n")
     tell(f"scored: {len(rows)} volumes; scores, maps and restored volumes in {out}")
+    if report:
+        tell(f"open {pages.index()} in a browser")
 
 
 def _name(path: Path) -> str:

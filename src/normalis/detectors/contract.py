@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 __all__ = [
+    "PLACE",
     "AbstractDetector",
     "Assignment",
     "Batch",
@@ -26,17 +27,32 @@ __all__ = [
 ]
 
 
+PLACE = (1, 1, 1)
+"""The shape of the map that tells a detector of slices where in its volume each slice lies."""
+
+
 @dataclass(frozen=True)
 class PictureShapes:
     """What a detector must know of the pictures before it has seen one.
 
     Attributes:
         size: Rows and columns of the prepared picture.
-        maps: `(c, h, w)` of every map of its feature pyramid, the deepest last.
+        maps: `(c, h, w)` of every map of its feature pyramid, the deepest last; and after these, of
+            slices of volumes whose detector asks for it, `PLACE`.
     """
 
     size: tuple[int, int]
     maps: tuple[tuple[int, int, int], ...]
+
+    @property
+    def located(self) -> bool:
+        """Whether the last map says where in its volume each slice lies."""
+        return self.maps[-1] == PLACE
+
+    @property
+    def features(self) -> tuple[tuple[int, int, int], ...]:
+        """The maps of the pyramid alone."""
+        return self.maps[:-1] if self.located else self.maps
 
 
 @dataclass(frozen=True)
@@ -188,6 +204,11 @@ class PaperScores:
     multiplicative: Float[Tensor, "b h w"]
     image: Float[Tensor, " b"]
 
+    @classmethod
+    def same_as(cls, scores: Scores) -> "PaperScores":
+        """Of a method whose published scores are absolute, as the honest ones are."""
+        return cls(scores.maps, scores.maps, scores.image)
+
 
 def top_mean(maps: Float[Tensor, "b h w"], share: float) -> Float[Tensor, " b"]:
     """Mean of the highest `share` of each map's values, at least one."""
@@ -199,8 +220,9 @@ def top_mean(maps: Float[Tensor, "b h w"], share: float) -> Float[Tensor, " b"]:
 class AbstractDetector(nn.Module, ABC):
     """What training, calibration, scoring and saving need of a method.
 
-    Maps are a feature pyramid's, one `b c h w` tensor per level. A score is a pure function of one
-    picture and fitted state: the same alone, in a batch, on one process or four.
+    Maps are a feature pyramid's, one `b c h w` tensor per level, and of slices of volumes a last
+    one, `b 1 1 1`, of their places, where the detector is `located`. A score is a pure function of
+    one picture and fitted state: the same alone, in a batch, on one process or four.
     """
 
     @abstractmethod
@@ -256,6 +278,16 @@ class AbstractDetector(nn.Module, ABC):
     def no_graph(self) -> str | None:
         """Why `score` cannot be exported as one graph, a clause; None where it can."""
         return None
+
+    @property
+    def located(self) -> bool:
+        """Whether the last map must say where in its volume each slice lies, $t$ of METHODS §3."""
+        return False
+
+    @property
+    def scores_as_published(self) -> bool:
+        """Whether the published scores are those of `score`, which need not be computed again."""
+        return False
 
     @property
     def scores_sets(self) -> bool:

@@ -47,7 +47,13 @@ class ExportedScorer(AbstractScorer):
         )
         self.runtime = runtime
 
-    def measure(self, pixels: Float32[np.ndarray, "b 3 h w"], *, paper: bool = False) -> Measured:
+    def measure(
+        self,
+        pixels: Float32[np.ndarray, "b 3 h w"],
+        *,
+        paper: bool = False,
+        position: Float32[np.ndarray, " b"] | None = None,
+    ) -> Measured:
         """Score prepared pictures together.
 
         Raises:
@@ -60,6 +66,7 @@ class ExportedScorer(AbstractScorer):
                 f"The exported model takes pictures of {size[0]}x{size[1]} pixels (height x "
                 f"width), not of {pixels.shape[2]}x{pixels.shape[3]}; prepare them as it states."
             )
+        assert position is None, "no model of slices that know their place is exported"
         if paper:
             raise ExportError("An exported model has no published scores; use the model itself.")
         said = self.runtime.run(np.ascontiguousarray(pixels))

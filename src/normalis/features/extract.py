@@ -39,12 +39,20 @@ class FeatureTable:
         samples: those whose pictures could be read.
         digests: sha256 (hex) of each sample's file.
         skipped: the other samples, each with the reason.
+        positions: where in its volume each sample, a slice, lies, in [-1/2, 1/2]; None where the
+            samples are no slices, or nobody asks.
     """
 
     store: FeatureStore
     samples: tuple[Sample, ...]
     digests: tuple[str, ...]
     skipped: tuple[tuple[Sample, str], ...]
+    positions: tuple[float, ...] | None = None
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int, int], ...]:
+        """(channels, rows, columns) of each map of a batch."""
+        return self.store.shapes if self.positions is None else (*self.store.shapes, (1, 1, 1))
 
     def __len__(self) -> int:
         """Return the number of samples that have features."""
@@ -57,7 +65,8 @@ class FeatureTable:
             indices: positions in ``samples``.
 
         Returns:
-            One float32 tensor per map, NCHW, rows in the order of ``indices``.
+            One float32 tensor per map, NCHW, rows in the order of ``indices``; and where positions
+            are known a last one, N111, of these.
 
         Raises:
             StoreError: features were removed or damaged since the table was made.
@@ -66,7 +75,11 @@ class FeatureTable:
         for row, index in enumerate(indices):
             for level, stored in zip(batch, self.store.read(self.digests[index]), strict=True):
                 level[row] = stored
-        return [torch.from_numpy(level) for level in batch]
+        maps = [torch.from_numpy(level) for level in batch]
+        if self.positions is not None:
+            places = torch.tensor([self.positions[index] for index in indices])
+            maps.append(places.view(-1, 1, 1, 1))
+        return maps
 
 
 @dataclass(frozen=True)

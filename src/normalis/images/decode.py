@@ -4,6 +4,7 @@ Whatever is wrong with a file comes out as an `ImageError` that names it; Pillow
 and warnings stop here.
 """
 
+import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,13 +17,25 @@ from PIL import Image, UnidentifiedImageError
 
 from normalis.errors import ImageError
 
-__all__ = ["MAX_PIXELS", "PICTURE_SUFFIXES", "Picture", "is_picture", "read_mask", "read_picture"]
+__all__ = [
+    "MAX_PIXELS",
+    "PICTURE_SUFFIXES",
+    "POSITION",
+    "Picture",
+    "is_picture",
+    "read_mask",
+    "read_picture",
+    "read_position",
+]
 
 MAX_PIXELS = 2**27
 """The largest picture that is decoded, in pixels (about 134 million)."""
 
 PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 """The file name endings, in lower case, by which a folder's pictures are found."""
+
+POSITION = "normalis:position"
+"""The text of a PNG file that says where in its volume the slice lies."""
 
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
 _EXIF_ORIENTATION = 0x0112
@@ -45,10 +58,13 @@ class Picture:
         pixels: HWC RGB, to be read only; uint8 in [0, 255], or uint16 in [0, 65535] where the file
             is grey with 16 bits (the three channels are then one array seen three times).
         mode: The file's own mode in Pillow's words: "L", "RGBA", "I;16", "P".
+        position: Where in its volume the slice lies that the picture shows, from the lowest, -1/2,
+            to the highest, 1/2; None of a picture that does not say, such as every photograph.
     """
 
     pixels: UInt8[np.ndarray, "h w 3"] | UInt16[np.ndarray, "h w 3"]
     mode: str
+    position: float | None = None
 
     @property
     def height(self) -> int:
@@ -84,6 +100,19 @@ def read_picture(path: Path) -> Picture:
             warnings.simplefilter("ignore")
             return _decode(file)
     except Exception as error:  # Pillow's decoders let almost any exception escape
+        raise ImageError(f"{path}: {_reason(error)}") from error
+
+
+def read_position(path: Path) -> float | None:
+    """Where in its volume the slice of a file lies, without decoding it; None if it does not say.
+
+    Raises:
+        ImageError: The file cannot be opened as a picture, or its position is none.
+    """
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            return _position(image)
+    except Exception as error:  # as in `read_picture`
         raise ImageError(f"{path}: {_reason(error)}") from error
 
 
@@ -126,11 +155,25 @@ def _decode(file: BinaryIO) -> Picture:
     with Image.open(file, formats=_FORMATS) as image:
         if image.width * image.height > MAX_PIXELS:
             raise ImageError(f"{image.width}x{image.height} pixels are {_too_many()}")
-        mode = image.mode
+        mode, position = image.mode, _position(image)
         image.load()
         pixels = _to_pixels(_upright(image))
         pixels.flags.writeable = False
-        return Picture(pixels, mode)
+        return Picture(pixels, mode, position)
+
+
+def _position(image: Image.Image) -> float | None:
+    """The number that a slice carries as text of a PNG file."""
+    text = image.info.get(POSITION)
+    if text is None:
+        return None
+    try:
+        position = float(text)
+    except ValueError:
+        position = math.nan
+    if not -0.5 <= position <= 0.5:
+        raise ImageError(f"its text {POSITION!r} is {text!r}; a slice's place lies in [-0.5, 0.5].")
+    return position
 
 
 def _upright(image: Image.Image) -> Image.Image:

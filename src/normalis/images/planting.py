@@ -6,7 +6,7 @@ of the picture stays as it is, to the bit.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float32
@@ -105,7 +105,7 @@ def plant(
     mask[area] = depth > 0
     pixels = np.broadcast_to(pixels, picture.pixels.shape).view()
     pixels.flags.writeable = False
-    return Planted(Picture(pixels, picture.mode), mask)
+    return Planted(replace(picture, pixels=pixels), mask)
 
 
 @dataclass(frozen=True)

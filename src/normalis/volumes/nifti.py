@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Num
+from jaxtyping import Bool, Num
 
 from normalis.errors import ImageError
 from normalis.images.write import replacing
 from normalis.volumes.volume import Volume, checked_volume
 
-__all__ = ["read_nifti", "write_like"]
+__all__ = ["read_mask_like", "read_nifti", "write_like"]
 
 LABEL_INTENT = 1002
 FEW = 12  # an integer volume with no more distinct values than this is a map of labels
@@ -39,6 +39,24 @@ def read_nifti(path: Path) -> Volume:
     _refuse_labels(path, image, stored)
     affine = np.asarray(image.affine, np.float64)
     return checked_volume(path, stored, affine=affine, header=image.header)
+
+
+def read_mask_like(volume: Volume, path: Path) -> Bool[np.ndarray, "x y z"]:
+    """The voxels of a volume that a file beside it marks, by a value above one half.
+
+    Raises:
+        ImageError: Not NIfTI or damaged, or on another grid than the volume's.
+    """
+    image = _opened(path)
+    stored = _voxels(path, image)
+    wanted = volume.to_stored(volume.values).shape
+    if stored.shape != wanted or not np.allclose(image.affine, volume.affine, atol=1e-3):
+        raise ImageError(
+            f"{path}: marks voxels of another grid ({' x '.join(map(str, stored.shape))}) than "
+            f"{volume.path} has ({' x '.join(map(str, wanted))}, or with another affine); "
+            "resample it to the volume's."
+        )
+    return volume.from_stored(stored) > 0.5
 
 
 def write_like(volume: Volume, values: Num[np.ndarray, "x y z"], *, path: Path) -> None:

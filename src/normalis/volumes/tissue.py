@@ -75,7 +75,7 @@ def picture_plane(plane: Num[np.ndarray, "h w"]) -> Num[np.ndarray, "x y"]:
     return plane[::-1, ::-1].T
 
 
-def slice_picture(grey: Float32[np.ndarray, "x y"]) -> Picture:
-    """An axial slice as a picture of 16 bits."""
+def slice_picture(grey: Float32[np.ndarray, "x y"], *, position: float) -> Picture:
+    """An axial slice as a picture of 16 bits, with its place in the volume (`slice_positions`)."""
     plane = (65535 * slice_plane(grey)).round().astype(np.uint16)
-    return Picture(np.repeat(plane[:, :, None], 3, axis=2), "I;16")
+    return Picture(np.repeat(plane[:, :, None], 3, axis=2), "I;16", position)

@@ -39,6 +39,10 @@ class Volume:
     flips: tuple[bool, bool, bool]
     header: Any = None
 
+    def from_stored(self, stored: Num[np.ndarray, "i j k"]) -> Num[np.ndarray, "x y z"]:
+        """Bring what is stored on this volume's grid, such as a mask, into the body's axes."""
+        return _turned(stored, self.axes, self.flips)
+
     def to_stored(self, values: Num[np.ndarray, "x y z"]) -> Num[np.ndarray, "i j k"]:
         """Bring a map of this volume back to the order in which the volume is stored."""
         flipped = np.flip(values, tuple(axis for axis in range(3) if self.flips[axis]))
@@ -72,8 +76,7 @@ def checked_volume(
     if stored.min() == stored.max():
         raise ImageError(f"{path}: every voxel is {stored.flat[0]:g}; the volume shows nothing.")
     axes, flips = _orientation(path, affine)
-    values = stored.transpose(axes)
-    values = np.flip(values, tuple(axis for axis in range(3) if flips[axis]))
+    values = _turned(stored, axes, flips)
     steps = np.linalg.norm(affine[:3, :3], axis=0)[list(axes)]
     return Volume(
         path=path,
@@ -84,6 +87,13 @@ def checked_volume(
         flips=flips,
         header=header,
     )
+
+
+def _turned(
+    stored: Num[np.ndarray, "i j k"], axes: tuple[int, int, int], flips: tuple[bool, bool, bool]
+) -> Num[np.ndarray, "x y z"]:
+    """Stored voxels in the body's axes."""
+    return np.flip(stored.transpose(axes), tuple(axis for axis in range(3) if flips[axis]))
 
 
 def slice_positions(count: int) -> Float32[np.ndarray, "{count}"]:

@@ -32,18 +32,20 @@ def build_lsr(settings: LSRSettings, shapes: PictureShapes, *, seed: int) -> LSR
         SettingsError: A map that the pyramid does not have, or sides that the autoencoder's steps
             do not divide.
     """
-    if settings.level >= len(shapes.maps):
+    if settings.level >= len(shapes.features):
         raise SettingsError(
             f"lsr.level is {settings.level}, but the backbone gives maps 0 to "
-            f"{len(shapes.maps) - 1}"
+            f"{len(shapes.features) - 1}"
         )
-    channels, *side = shapes.maps[settings.level]
+    channels, *side = shapes.features[settings.level]
     rows, columns = (_grid_side(settings, pixels) for pixels in side)
     restores = settings.score == "restoration"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        autoencoder = _autoencoder(settings, channels)
-        prior = _prior(settings, (rows, columns)) if restores else None
+        autoencoder = _autoencoder(settings, channels, located=shapes.located)
+        prior = None
+        if restores:
+            prior = _prior(settings, (rows, columns), located=shapes.located)
         chance = torch.rand(settings.restorations if restores else 0, rows * columns)
     return LSR(
         autoencoder=autoencoder,
@@ -54,6 +56,7 @@ def build_lsr(settings: LSRSettings, shapes: PictureShapes, *, seed: int) -> LSR
         form=LSRForm(
             size=shapes.size,
             level=settings.level,
+            located=shapes.located,
             data_codes=settings.data_codes,
             sample_share=settings.sample_share if settings.found_thresholds else None,
             place_share=settings.place_share,
@@ -77,21 +80,21 @@ def _grid_side(settings: LSRSettings, pixels: int) -> int:
     return pixels // step
 
 
-def _autoencoder(settings: LSRSettings, channels: int) -> AbstractAutoencoder:
+def _autoencoder(settings: LSRSettings, channels: int, *, located: bool) -> AbstractAutoencoder:
     """With codes or with a Gaussian latent, in the layout in which convolutions are fastest."""
     width = settings.widths[-1]
     widths, blocks, stem = settings.widths, settings.blocks, settings.stem
-    encoder = Encoder(channels, widths=widths, blocks=blocks, stem=stem, located=False)
-    decoder = Decoder(channels, widths=widths, blocks=blocks, stem=stem, located=False)
+    encoder = Encoder(channels, widths=widths, blocks=blocks, stem=stem, located=located)
+    decoder = Decoder(channels, widths=widths, blocks=blocks, stem=stem, located=located)
     if settings.latent == "gaussian":
         return VAE(encoder, decoder, width=width)
     kind = EMAQuantizer if settings.codebook == "average" else GradientQuantizer
     return VQVAE(encoder, decoder, quantizer=kind(settings.codes, width))
 
 
-def _prior(settings: LSRSettings, grid: tuple[int, int]) -> AbstractPrior:
+def _prior(settings: LSRSettings, grid: tuple[int, int], *, located: bool) -> AbstractPrior:
     """The prior over the grid of codes."""
     width, depth = settings.prior_width, settings.prior_depth
     if settings.prior == "snail":
-        return PixelSNAIL(settings.codes, grid, width=width, blocks=depth)
-    return CausalTransformer(settings.codes, grid, width=width, depth=depth)
+        return PixelSNAIL(settings.codes, grid, width=width, blocks=depth, located=located)
+    return CausalTransformer(settings.codes, grid, width=width, depth=depth, located=located)

@@ -104,13 +104,13 @@ class LSR(AbstractDetector):
 
     def loss(self, batch: Batch) -> Losses:
         """Of the part that learns: distortion and rate, or the codes' likelihood."""
-        x = self._standard(batch.maps)
+        x, where = self._standard(batch.maps), self._where(batch.maps)
         if self.stage == PRIOR:
             with torch.no_grad():
-                codes = self._vqvae.encode(x)
-            nll = F.cross_entropy(self._prior(codes).float(), codes)
+                codes = self._vqvae.encode(x, where)
+            nll = F.cross_entropy(self._prior(codes, where).float(), codes)
             return Losses(total=nll, nll=nll)
-        result = self.autoencoder(x)
+        result = self.autoencoder(x, where)
         assignments: tuple[Assignment, ...] = ()
         if result.quantized is not None and result.latents is not None:
             found = result.quantized
@@ -148,18 +148,19 @@ class LSR(AbstractDetector):
         self.spread.copy_(variance.clamp_min(1e-8).sqrt()[:, None, None])
         if isinstance(self.autoencoder, VQVAE) and self.form.data_codes:
             first = list(islice(batches(), SEEDING_BATCHES))
-            x = torch.cat([self._standard(maps) for maps in first])
+            joined = [torch.cat(level) for level in zip(*first, strict=True)]
+            x = self._standard(joined)
             generator = torch.Generator().manual_seed(seed)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)  # of the encoder's dropout
-                self._vqvae.set_codes(x, generator=generator)
+                self._vqvae.set_codes(x, self._where(joined), generator=generator)
 
     @torch.no_grad()
     def set_scale(self, batches: Iterable[list[Tensor]]) -> None:
         """Take the thresholds from the likelihoods of held-out normal pictures' codes."""
         if self.prior is None or self.form.sample_share is None:
             return
-        nll = torch.cat([self._nll(self._codes(maps)).flatten() for maps in batches])
+        nll = torch.cat([self._nll(maps).flatten() for maps in batches])
         shares = nll.new_tensor([self.form.sample_share, self.form.place_share])
         self.thresholds.copy_(nll.quantile(1 - shares))
 
@@ -173,11 +174,11 @@ class LSR(AbstractDetector):
         """What restoration, or reconstruction, changes; and the likelihood of unlikely codes."""
         x = self._standard(maps)
         if self.prior is None:
-            restored = self.autoencoder(x).pictures
+            restored = self.autoencoder(x, self._where(maps)).pictures
             difference = (x - restored).abs().mean(1)
             image = difference.mean((1, 2))
         else:
-            found = self._restorations(x)
+            found = self._restorations(x, self._where(maps))
             restored = found.mean
             each = (found.pictures - x[:, None]).abs().mean(2)
             difference = torch.einsum("bs,bshw->bhw", found.weights, each)
@@ -186,8 +187,20 @@ class LSR(AbstractDetector):
         return Scores(self._map(difference), image, self.concepts(maps), restored=picture)
 
     @property
+    def located(self) -> bool:
+        """Whether the last map must say where in its volume each slice lies."""
+        return self.form.located
+
+    @property
+    def scores_as_published(self) -> bool:
+        """The published scores are absolute, and `lsr-paper` has their thresholds."""
+        return True
+
+    @property
     def no_graph(self) -> str | None:
-        """Restoration draws codes one after the other."""
+        """Restoration draws codes one after the other; a graph takes pictures alone."""
+        if self.form.located:
+            return "each slice comes with its place in the volume"
         if self.prior is None:
             return None
         return "restoration draws codes one after another, as many as a picture needs"
@@ -197,27 +210,37 @@ class LSR(AbstractDetector):
         """The image scores that `score` gives, without restoring: there is no map to pay for."""
         if self.prior is None:
             return self.score(maps).image
-        return self._unlikely(self._nll(self._codes(maps)))
+        return self._unlikely(self._nll(maps))
 
     @torch.no_grad()
     def paper_scores(self, maps: list[Tensor]) -> PaperScores:
-        """The same: the published scores are absolute, and `lsr-paper` has their thresholds."""
-        scores = self.score(maps)
-        return PaperScores(scores.maps, scores.maps, scores.image)
+        """The same."""
+        return PaperScores.same_as(self.score(maps))
 
     @torch.no_grad()
     def restorations(self, maps: list[Tensor]) -> Restorations:
         """The restored maps, on the scale of those that came in."""
-        found = self._restorations(self._standard(maps))
+        found = self._restorations(self._standard(maps), self._where(maps))
         return Restorations(found.nll, found.pictures * self.spread + self.mean, found.weights)
 
-    def _restorations(self, x: Float[Tensor, "b c h w"]) -> Restorations:
+    def _restorations(
+        self, x: Float[Tensor, "b c h w"], where: Float[Tensor, " b"] | None
+    ) -> Restorations:
         """Of standardised maps."""
-        codes = self._vqvae.encode(x)
-        nll = self._nll(codes)
-        threshold = float(self.thresholds[1])
-        restored = restore(self._prior, codes, threshold=threshold, chance=self.chance)
-        each = [self._vqvae.decode(some) for some in restored]
+        codes = self._vqvae.encode(x, where)
+        nll = self._code_nll(codes, where)
+        restored = restore(
+            self._prior,
+            codes,
+            threshold=float(self.thresholds[1]),
+            chance=self.chance,
+            position=where,
+        )
+        copies = len(self.chance)
+        each = [
+            self._vqvae.decode(some, None if where is None else where[i].expand(copies))
+            for i, some in enumerate(restored)
+        ]
         pictures = torch.stack(each)
         weights = restoration_weights(x, pictures, sharpness=self.form.sharpness)
         return Restorations(nll, pictures, weights)
@@ -240,13 +263,20 @@ class LSR(AbstractDetector):
         """The sum over codes beyond the threshold."""
         return torch.where(nll > self.thresholds[0], nll, 0.0).sum((1, 2))
 
-    def _codes(self, maps: list[Tensor]) -> Int[Tensor, "b i j"]:
-        """Of maps as they come in."""
-        return self._vqvae.encode(self._standard(maps))
+    def _nll(self, maps: list[Tensor]) -> Float[Tensor, "b i j"]:
+        """Of each code of maps as they come in."""
+        where = self._where(maps)
+        return self._code_nll(self._vqvae.encode(self._standard(maps), where), where)
 
-    def _nll(self, codes: Int[Tensor, "b i j"]) -> Float[Tensor, "b i j"]:
+    def _code_nll(
+        self, codes: Int[Tensor, "b i j"], where: Float[Tensor, " b"] | None
+    ) -> Float[Tensor, "b i j"]:
         """Of each code, given those before it."""
-        return code_nll(self._prior(codes).permute(0, 2, 3, 1), codes)
+        return code_nll(self._prior(codes, where).permute(0, 2, 3, 1), codes)
+
+    def _where(self, maps: list[Tensor]) -> Float[Tensor, " b"] | None:
+        """Where in its volume each slice lies; None of pictures that are no slices."""
+        return maps[-1][:, 0, 0, 0].float() if self.form.located else None
 
     def _standard(self, maps: list[Tensor]) -> Float[Tensor, "b c h w"]:
         """The map, each channel with mean 0 and variance 1 over all training pictures."""

@@ -19,6 +19,7 @@ class LSRSettings:
 
     Attributes:
         level: The map of the pyramid that is restored, by index; the `pixels` backbone has one.
+        located: Networks are told where in its volume a slice lies, if the pictures say so.
         latent: `codes`, or `gaussian`, the latent of a plain VAE, which has no prior to learn.
         score: `restoration`: by the likelihood of the codes and what restoration changes; or
             `reconstruction`: by what the autoencoder itself changes (the baselines).
@@ -47,6 +48,7 @@ class LSRSettings:
     """
 
     level: int = 0
+    located: bool = True
     latent: Literal["codes", "gaussian"] = "codes"
     score: Literal["restoration", "reconstruction"] = "restoration"
     widths: tuple[int, ...] = (32, 64, 128)
