@@ -23,7 +23,8 @@ def nearest_codes(x: Float[Tensor, "n d"], codes: Float[Tensor, "k d"]) -> Int[T
 def _first_least(table: Float[Tensor, "n k"]) -> Int[Tensor, " n"]:
     """Index of each row's least value, the first of several."""
     import os
-    if not torch.compiler.is_exporting() or os.environ.get('OLD'):
+
+    if not torch.compiler.is_exporting() or os.environ.get("OLD"):
         return table.argmin(1)
     # OpenVINO sorts for an argmin, which takes longer than the distances.
     columns = torch.arange(table.shape[1], dtype=torch.int32)

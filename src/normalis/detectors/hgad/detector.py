@@ -196,8 +196,7 @@ class HGAD(AbstractDetector):
         """Map, image score and class of each picture, a function of that picture alone."""
         guess = self._guess(maps)
         energies = self._energies(maps, guess.concept)
-        parts = self.form.standard(energies, self.scale, concept=guess.concept)
-        total, image = self.form.joined(parts)
+        total, image = self.form.joined(self.scale.each(energies, concept=guess.concept))
         return Scores(total, image, guess.concept, guess.probability)
 
     @torch.no_grad()

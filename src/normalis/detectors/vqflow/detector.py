@@ -210,10 +210,9 @@ class VQFlow(AbstractDetector):
 
     @torch.no_grad()
     def parts(self, maps: list[Tensor]) -> tuple[list[Tensor], Int[Tensor, " b"]]:
-        """Each flow's and then each memory's map, standardised, not smoothed; and the concepts."""
+        """Each flow's and then each memory's map, standardised, on its grid; and the concepts."""
         energies, condition = self._energies(maps)
-        concept = condition.concept
-        return self.form.maps.standard(energies, self.scale, concept=concept), concept
+        return self.scale.each(energies, concept=condition.concept), condition.concept
 
     @torch.no_grad()
     def compile(self) -> "VQFlow":  # pyright: ignore[reportIncompatibleMethodOverride]
