@@ -227,8 +227,7 @@ def _calibrate(
         torch.cat(column).cpu().numpy() for column in zip(*batches, strict=True)
     )
     calibration = calibrate(image.astype(np.float64), concept, settings=recipe.calibration)
-    high = np.quantile(highest, 1 - recipe.calibration.far, method="higher")
-    return calibration, MapRange(float(np.median(usual)), float(high))
+    return calibration, MapRange.of(usual, highest, far=recipe.calibration.far)
 
 
 def _figures(scores: Scores) -> tuple[Tensor, Tensor, Tensor, Tensor]:

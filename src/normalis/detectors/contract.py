@@ -15,6 +15,7 @@ __all__ = [
     "Assignment",
     "Batch",
     "ConceptSearch",
+    "GraphMap",
     "LearnsInStages",
     "Losses",
     "MethodSettings",
@@ -210,6 +211,21 @@ class PaperScores:
         return cls(scores.maps, scores.maps, scores.image)
 
 
+@dataclass(frozen=True)
+class GraphMap:
+    """A map that an exported model has in the place of the model's own.
+
+    Attributes:
+        meaning: What its values say, a clause.
+        low: A usual value.
+        high: Places above it are marked.
+    """
+
+    meaning: str
+    low: float
+    high: float
+
+
 def top_mean(maps: Float[Tensor, "b h w"], share: float) -> Float[Tensor, " b"]:
     """Mean of the highest `share` of each map's values, at least one."""
     flat = maps.flatten(1)
@@ -276,8 +292,17 @@ class AbstractDetector(nn.Module, ABC):
 
     @property
     def no_graph(self) -> str | None:
-        """Why `score` cannot be exported as one graph, a clause; None where it can."""
+        """Why `score_in_graph` cannot be exported, a clause; None where it can."""
         return None
+
+    @property
+    def graph_map(self) -> "GraphMap | None":
+        """What the map of `score_in_graph` is, where it is not the map of `score`."""
+        return None
+
+    def score_in_graph(self, maps: list[Tensor]) -> Scores:
+        """What an exported model gives: `score`, with another map where no graph could draw it."""
+        return self.score(maps)
 
     @property
     def located(self) -> bool:

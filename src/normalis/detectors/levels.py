@@ -110,9 +110,9 @@ class MapForm:
 
     def _mean(self, parts: list[Float[Tensor, "b _ _"]]) -> Float[Tensor, "b h w"]:
         """Enlarging and blurring are linear: maps of one grid are added before, and not after."""
-        by_grid: dict[torch.Size, list[Tensor]] = {}
+        by_grid: dict[tuple[int, ...], list[Tensor]] = {}
         for part in parts:
-            by_grid.setdefault(part.shape, []).append(part)
+            by_grid.setdefault(tuple(part.shape[1:]), []).append(part)
         sums = [torch.stack(alike).sum(0) / len(parts) for alike in by_grid.values()]
         smooth = [blurred_enlargement(x, self.size, self.smoothing) for x in sums]
         return torch.stack(smooth).sum(0)

@@ -15,6 +15,7 @@ from normalis.detectors.contract import (
     AbstractDetector,
     Assignment,
     Batch,
+    GraphMap,
     Losses,
     PaperScores,
     ParameterGroup,
@@ -167,7 +168,7 @@ class LSR(AbstractDetector):
     @torch.no_grad()
     def concepts(self, maps: list[Tensor]) -> Int[Tensor, " b"]:
         """One concept: what is healthy."""
-        return torch.zeros(len(maps[0]), dtype=torch.long, device=maps[0].device)
+        return torch.zeros(maps[0].shape[0], dtype=torch.long, device=maps[0].device)
 
     @torch.no_grad()
     def score(self, maps: list[Tensor]) -> Scores:
@@ -198,12 +199,25 @@ class LSR(AbstractDetector):
 
     @property
     def no_graph(self) -> str | None:
-        """Restoration draws codes one after the other; a graph takes pictures alone."""
-        if self.form.located:
-            return "each slice comes with its place in the volume"
+        """A graph takes pictures alone."""
+        return "each slice comes with its place in the volume" if self.form.located else None
+
+    @property
+    def graph_map(self) -> GraphMap | None:
+        """Restoration draws codes one after another, so a graph says which codes it would draw."""
         if self.prior is None:
             return None
-        return "restoration draws codes one after another, as many as a picture needs"
+        meaning = "how unlikely each code is, in nats, and not what restoration would change"
+        return GraphMap(meaning, 0.0, float(self.thresholds[1]))
+
+    @torch.no_grad()
+    def score_in_graph(self, maps: list[Tensor]) -> Scores:
+        """The scores and concepts of `score` from one pass, without restoring."""
+        if self.prior is None:
+            return self.score(maps)
+        nll = self._nll(maps)
+        enlarged = F.interpolate(nll[:, None], list(self.form.size), mode="bilinear")[:, 0]
+        return Scores(enlarged, self._unlikely(nll), self.concepts(maps))
 
     @torch.no_grad()
     def image_scores(self, maps: list[Tensor]) -> Float[Tensor, " b"]:
