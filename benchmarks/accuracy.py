@@ -6,7 +6,7 @@ DATA has MVTec AD's layout, and every MODEL was fitted on its good training pict
 products as one. Each form of a model (the library, and exports by runtime and precision) scores all
 test pictures: image AUROC, and pixel AUROC on every second pixel of the prepared picture, both as
 means over products (the pixels of those with masks); the share of good pictures that the form calls
-defects by its own thresholds; and how long its export took. anomalib's PatchCore is judged by the
+defects by its own thresholds. anomalib's PatchCore is judged by the
 same lines of code from what benchmarks/peers/patchcore.py wrote. Nothing is chosen on these
 pictures. Writes benchmarks/results/accuracy.json; rows of presets not measured now stay.
 """
@@ -15,7 +15,6 @@ import argparse
 import json
 import subprocess
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -31,7 +30,7 @@ from normalis.bundle.manifest import read_manifest
 from normalis.evaluation.machine import machine
 from normalis.export.info import Format, Precision
 from normalis.export.scorer import load_export
-from normalis.export.write import export_model
+from normalis.export.write import export_model, program_of
 from normalis.images.write import write_text
 from normalis.metrics import auroc
 
@@ -58,7 +57,6 @@ class Row:
         by_product: Image AUROC of each.
         false_alarms: Share of good test pictures called defects; None without thresholds.
         promised: The rate that the thresholds promise.
-        export_seconds: Until the graph was written, and its thresholds measured.
     """
 
     preset: str
@@ -69,7 +67,6 @@ class Row:
     by_product: dict[str, float]
     false_alarms: float | None = None
     promised: float | None = None
-    export_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -137,21 +134,23 @@ def _rows(model: Path, truth: Truth, data: Path) -> list[Row]:
     """All forms of one model."""
     name = str(read_manifest(model).recipe["preset"])
     rows = [_row(load_bundle(model, device=torch.device("cpu")), truth, (name, "library", ""))]
+    program = program_of(model)
     with tempfile.TemporaryDirectory() as folder:
         for runtime, target, precision in FORMS:
             out = Path(folder) / f"{runtime}-{precision}"
-            pictures = () if precision == "float32" else (data,)
-            start = time.perf_counter()
-            export_model(model, out, format=target, precision=precision, pictures=pictures)
-            seconds = time.perf_counter() - start
-            scorer = load_export(out, threads=1)
-            rows.append(_row(scorer, truth, (name, runtime, precision), seconds=seconds))
+            export_model(
+                model,
+                out,
+                format=target,
+                precision=precision,
+                pictures=() if precision == "float32" else (data,),
+                program=None if precision == "bf16" else program,
+            )
+            rows.append(_row(load_export(out, threads=1), truth, (name, runtime, precision)))
     return rows
 
 
-def _row(
-    scorer: AbstractScorer, truth: Truth, names: tuple[str, str, str], *, seconds: float = 0.0
-) -> Row:
+def _row(scorer: AbstractScorer, truth: Truth, names: tuple[str, str, str]) -> Row:
     """One form's figures."""
     scores, maps, alarms, promised = [], [], [], []
     for path in truth.paths:
@@ -168,7 +167,6 @@ def _row(
     thresholds = {
         "false_alarms": float(np.array(alarms)[good].mean()),
         "promised": float(np.array(promised)[good].mean()),
-        "export_seconds": seconds or None,
     }
     done = Row(**{**asdict(row), **thresholds})
     print(done, flush=True)

@@ -104,19 +104,25 @@ def _write(
     path, writer = folder / GRAPHS[info.format], _WRITERS[info.format]
     learned = found.train[:_RANGE_PICTURES] if found else ()
     ranges = learned if info.precision == "int8" else ()
+    _set_held_out(program, info)  # another export may have left its own
     writer(program, info, path, ranges)
     runtime = open_runtime(folder, info.format, precision=info.precision, threads=None)
     _verify(program, runtime, info, learned[:3])
     if found:
         info = recalibrated(info, runtime, found)
-        table = held_out_table(Calibration.from_json(info.calibration), info.concepts)
-        for name, values in zip(("held_out", "counts"), table, strict=True):
-            program.state_dict[name].copy_(values)
+        _set_held_out(program, info)
         writer(program, info, path, ranges)
     files = {path.name: file_digest(path) for path in sorted(folder.iterdir())}
     sealed = replace(info, files=files)
     write_text(folder / EXPORT.file, sealed.to_text())
     return sealed
+
+
+def _set_held_out(program: ExportedProgram, info: ExportInfo) -> None:
+    """Let the p-values of the graph be those of the calibration that it states."""
+    table = held_out_table(Calibration.from_json(info.calibration), info.concepts)
+    for name, values in zip(("held_out", "counts"), table, strict=True):
+        program.state_dict[name].copy_(values)
 
 
 def _verify(

@@ -22,14 +22,12 @@ def nearest_codes(x: Float[Tensor, "n d"], codes: Float[Tensor, "k d"]) -> Int[T
 
 def _first_least(table: Float[Tensor, "n k"]) -> Int[Tensor, " n"]:
     """Index of each row's least value, the first of several."""
-    import os
-
-    if not torch.compiler.is_exporting() or os.environ.get("OLD"):
+    if not torch.compiler.is_exporting():
         return table.argmin(1)
     # OpenVINO sorts for an argmin, which takes longer than the distances.
-    columns = torch.arange(table.shape[1], dtype=torch.int32)
-    is_least = table <= table.amin(1, keepdim=True)
-    return torch.where(is_least, columns, table.shape[1]).amin(1).long()
+    is_least = (table <= table.amin(1, keepdim=True)).float()
+    before_end = torch.arange(table.shape[1], 0, -1, dtype=torch.float32, device=table.device)
+    return (table.shape[1] - (is_least * before_end).amax(1)).long()
 
 
 def code_counts(index: Int[Tensor, " n"], size: int) -> Float[Tensor, " k"]:
