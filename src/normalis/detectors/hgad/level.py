@@ -1,5 +1,6 @@
 """One level of HGAD: a flow of single pixels, and the mixture that its latents follow."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,7 @@ from normalis.flows.transform import AbstractTransform
 from normalis.mixtures.hierarchical import HierarchicalMixture, HierarchicalTerms
 from normalis.nn.position import position_encoding
 
-__all__ = ["Latent", "MixtureLevel", "Places", "draw_places"]
+__all__ = ["Latent", "MixtureLevel", "Places", "draw_places", "even_places"]
 
 Places = Int[Tensor, "b n"]
 
@@ -115,6 +116,19 @@ def draw_places(
     if not 0 < most < count:
         return None
     return torch.rand(pictures, count, generator=generator).topk(most, dim=1).indices
+
+
+def even_places(pictures: int, grid: tuple[int, int], *, most: int) -> Places | None:
+    """Some `most` evenly spaced positions, of each picture the same; None where there are no more.
+
+    They are a lattice, and its steps whole numbers: so there are somewhat fewer, of a grid that is
+    thinner than a step more.
+    """
+    step = math.ceil(math.sqrt(grid[0] * grid[1] / most))
+    if step == 1:
+        return None
+    rows, columns = (torch.arange((side - 1) % step // 2, side, step) for side in grid)
+    return (rows[:, None] * grid[1] + columns).flatten().expand(pictures, -1)
 
 
 def _at(x: Float[Tensor, "b c h w"], places: Places) -> Float[Tensor, "b c n 1"]:
