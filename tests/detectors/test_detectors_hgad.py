@@ -224,14 +224,12 @@ def test_drawn_places_are_different_positions() -> None:
 
 @pytest.mark.parametrize("grid", [(28, 28), (40, 25), (3, 200), (1, 500), (11, 11)])
 def test_even_places_are_a_lattice_over_the_whole_grid(grid: tuple[int, int]) -> None:
-    places = even_places(2, grid, most=100)
+    places = even_places(grid, most=100)
     assert places is not None
-    assert torch.equal(places[0], places[1])
-    count = places.shape[1]
-    assert len(set(places[0].tolist())) == count <= (100 if min(grid) > 2 else 200)
+    count = len(places)
+    assert len(set(places.tolist())) == count <= (100 if min(grid) > 2 else 200)
     rows, columns = (
-        sorted(set(axis))
-        for axis in ((places[0] // grid[1]).tolist(), (places[0] % grid[1]).tolist())
+        sorted(set(axis)) for axis in ((places // grid[1]).tolist(), (places % grid[1]).tolist())
     )
     assert len(rows) * len(columns) == count
     for axis, side in ((rows, grid[0]), (columns, grid[1])):
@@ -239,7 +237,7 @@ def test_even_places_are_a_lattice_over_the_whole_grid(grid: tuple[int, int]) ->
         assert len(gaps) <= 1, "evenly"
         rest = axis[0], side - 1 - axis[-1]
         assert 0 <= rest[1] - rest[0] <= 1, "and in the middle"
-    assert even_places(2, (10, 10), most=100) is None
+    assert even_places((10, 10), most=100) is None
 
 
 @torch.no_grad()

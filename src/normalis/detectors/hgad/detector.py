@@ -262,7 +262,7 @@ class HGAD(AbstractDetector):
         level, last = self._flows()[-1], maps[self.levels[-1]]
         # The maps of the flows are whitened first, then those that have but a memory.
         step = self.whitening[len(self.flows) - 1 : len(self.flows)]
-        places = even_places(len(last), (last.shape[2], last.shape[3]), most=ASKED_PLACES)
+        places = even_places((last.shape[2], last.shape[3]), most=ASKED_PLACES)
         evidence = []
         for label in near.unbind(1):
             (z,), (j,) = whitened(step, [last], concept=label)

@@ -13,7 +13,7 @@ from normalis.nn.position import position_encoding
 
 __all__ = ["Latent", "MixtureLevel", "Places", "draw_places", "even_places"]
 
-Places = Int[Tensor, "b n"]
+Places = Int[Tensor, "b n"] | Int[Tensor, " n"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ class MixtureLevel(nn.Module):
         Args:
             x: Features after the closed-form first step.
             log_det: Of that step.
-            places: Positions in row-major order, of each picture its own; None for all.
+            places: Positions in row-major order, of each picture its own or of all the same; None
+                for all.
         """
         context = self._position(x)
         if places is not None:
@@ -118,8 +119,8 @@ def draw_places(
     return torch.rand(pictures, count, generator=generator).topk(most, dim=1).indices
 
 
-def even_places(pictures: int, grid: tuple[int, int], *, most: int) -> Places | None:
-    """Some `most` evenly spaced positions, of each picture the same; None where there are no more.
+def even_places(grid: tuple[int, int], *, most: int) -> Places | None:
+    """Some `most` evenly spaced positions of a grid; None where it has no more.
 
     They are a lattice, and its steps whole numbers: so there are somewhat fewer, of a grid that is
     thinner than a step more.
@@ -128,11 +129,13 @@ def even_places(pictures: int, grid: tuple[int, int], *, most: int) -> Places | 
     if step == 1:
         return None
     rows, columns = (torch.arange((side - 1) % step // 2, side, step) for side in grid)
-    return (rows[:, None] * grid[1] + columns).flatten().expand(pictures, -1)
+    return (rows[:, None] * grid[1] + columns).flatten()
 
 
 def _at(x: Float[Tensor, "b c h w"], places: Places) -> Float[Tensor, "b c n 1"]:
-    """The features at these positions, channels last."""
+    """The features at these positions."""
+    if places.ndim == 1:
+        return x.flatten(2)[:, :, places.to(x.device), None]
     rows = x.flatten(2).mT
     kept = rows.take_along_dim(places.to(x.device)[:, :, None], 1)
     return kept[:, :, None].permute(0, 3, 1, 2)
