@@ -83,8 +83,8 @@ def test_a_fit_starts_from_its_seed_alone() -> None:
 def test_pictures_are_standardised_by_the_training_ones() -> None:
     detector = made_lsr()
     maps = torch.cat([made_maps(8, seed=s)[0] for s in range(3)])
-    assert float(detector.mean) == pytest.approx(float(maps.mean()), rel=1e-4)
-    assert float(detector.spread) == pytest.approx(float(maps.std()), rel=1e-2)
+    assert float(detector.scale.mean) == pytest.approx(float(maps.mean()), rel=1e-4)
+    assert float(detector.scale.spread) == pytest.approx(float(maps.std()), rel=1e-2)
 
 
 # --- scores ---
@@ -182,7 +182,7 @@ def test_image_scores_alone_are_those_beside_the_maps(form: LSRSettings) -> None
 def test_a_baseline_scores_by_its_reconstruction() -> None:
     detector = trained_lsr(FORMS["vae"], steps=5)
     maps = made_maps(4)
-    x = (maps[0] - detector.mean) / detector.spread
+    x = detector.scale(maps[0])
     difference = (x - detector.autoencoder(x).pictures).abs().mean(1)
     torch.testing.assert_close(detector.score(maps).image, difference.mean((1, 2)))
 

@@ -17,6 +17,7 @@ class LSRForm:
         size: Rows and columns of the prepared picture, which the map has too.
         level: The map of the pyramid that is restored.
         located: Behind the maps of the pyramid there is one of the slices' places.
+        augments: Training pictures are turned, bent and mirrored.
         data_codes: Codes start from data.
         sample_share: Share of held-out codes beyond the sample threshold; None leaves thresholds.
         place_share: Share of held-out codes beyond the place threshold.
@@ -28,6 +29,7 @@ class LSRForm:
     size: tuple[int, int]
     level: int
     located: bool
+    augments: bool
     data_codes: bool
     sample_share: float | None
     place_share: float

@@ -20,6 +20,10 @@ class LSRSettings:
     Attributes:
         level: The map of the pyramid that is restored, by index; the `pixels` backbone has one.
         located: Networks are told where in its volume a slice lies, if the pictures say so.
+        scale: What pictures are standardised by: the `set` of all training pictures, or each
+            `picture` first by its own median brightness (pixels alone).
+        augmentation: `scans`: training pictures are mirrored, turned, scaled and bent a little, as
+            another patient would lie; or `none`, for parts that always lie alike.
         latent: `codes`, or `gaussian`, the latent of a plain VAE, which has no prior to learn.
         score: `restoration`: by the likelihood of the codes and what restoration changes; or
             `reconstruction`: by what the autoencoder itself changes (the baselines).
@@ -49,6 +53,8 @@ class LSRSettings:
 
     level: int = 0
     located: bool = True
+    scale: Literal["set", "picture"] = "set"
+    augmentation: Literal["scans", "none"] = "scans"
     latent: Literal["codes", "gaussian"] = "codes"
     score: Literal["restoration", "reconstruction"] = "restoration"
     widths: tuple[int, ...] = (32, 64, 128)
