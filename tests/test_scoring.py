@@ -166,6 +166,23 @@ def test_the_batch_changes_no_answer(pictures: list[Path], batch_size: int) -> N
         assert answer.decision == expected[i].decision
 
 
+@pytest.mark.parametrize("workers", [1, 3, None])
+def test_workers_change_no_answer(tmp_path: Path, pictures: list[Path], workers: int) -> None:
+    given = [*pictures[:2], tmp_path / "missing.png", *pictures[2:]] * 3
+    expected = list(scorer().score(given, paper=True))
+    answers = list(scorer(batch_size=2).score(given, paper=True, workers=workers))
+    assert [answer.path for answer in answers] == given
+    for answer, same in zip(answers, expected, strict=True):
+        if isinstance(answer, Skipped) or isinstance(same, Skipped):
+            assert answer == same
+        else:
+            assert (answer.score, answer.decision) == (same.score, same.decision)
+            assert (answer.map == same.map).all()
+            assert answer.paper is not None
+            assert same.paper is not None
+            assert answer.paper.score == same.paper.score
+
+
 def test_decisions_are_the_calibrations(tmp_path: Path) -> None:
     model = scorer()
     paths = [draw(tmp_path / "a.png", brightness=110), draw(tmp_path / "b.png", brightness=250)]
@@ -226,6 +243,15 @@ def test_strict_raises_at_the_first(tmp_path: Path, pictures: list[Path]) -> Non
     (tmp_path / "text.png").write_text("not a picture")
     with pytest.raises(ImageError, match=r"text\.png"):
         list(scorer().score([*pictures[:2], tmp_path / "text.png"], strict=True))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_strict_gives_what_came_before(pictures: list[Path], workers: int) -> None:
+    missing = pictures[0].with_name("missing.png")
+    answers = scorer(batch_size=2).score([*pictures, missing], strict=True, workers=workers)
+    assert [next(answers).path for _ in range(6)] == pictures[:6]
+    with pytest.raises(ImageError, match=r"missing\.png"):
+        next(answers)
 
 
 # --- streaming ---

@@ -4,7 +4,7 @@ Nothing here needs torch: an exported model is scored by the same code as a mode
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
+from normalis.ahead import ahead, threads_for
 from normalis.calibration import Calibration
 from normalis.errors import ImageError
 from normalis.images.decode import Picture, read_picture
@@ -91,7 +92,8 @@ class AbstractScorer(ABC):
         batch_size: Pictures scored together; it bounds the memory and changes no answer.
 
     Attributes:
-        watch: Counts the time for "reading" and for "scoring" pictures.
+        watch: Counts how long "reading" keeps the model waiting, and the time for "scoring", which
+            runs beside whatever else there is to do.
     """
 
     def __init__(
@@ -138,28 +140,41 @@ class AbstractScorer(ABC):
         far: float | None = None,
         strict: bool = False,
         paper: bool = False,
+        workers: int | None = 0,
     ) -> Iterator[Result | Skipped]:
         """Score pictures one after another, in their order.
+
+        With workers, the next batch is in the model and the one after it is read while an answer
+        is looked at; no answer is another for it.
 
         Args:
             paths: Files of pictures; read as they are needed.
             far: False-alarm rate of the decisions; the calibration's own by default.
             strict: Raise at the first picture that cannot be read, and do not skip it.
             paper: Give the published scores too.
+            workers: Threads that read ahead of the model; with 0 all is done in the caller's, when
+                it is asked for; None is by the number of cores.
 
         Raises:
             ImageError: With `strict`, a picture that cannot be read.
             SettingsError: The model's only score is relative to a whole test set.
         """
         self.check()
-        for batch in _batched(paths, self.batch_size):
-            with self.watch.measure("reading"):
-                items = [self.open(Path(path), strict=strict) for path in batch]
-            good = [item for item in items if isinstance(item, OpenedPicture)]
-            with self.watch.measure("scoring"):
-                answers = iter(self._answers(good, far=far, paper=paper) if good else ())
-            for item in items:
-                yield item if isinstance(item, Skipped) else next(answers)
+        threads = threads_for(workers)
+        opened = ahead(
+            map(Path, paths),
+            lambda path: self.open(path, strict=strict),
+            threads=threads,
+            most=self.batch_size,
+        )
+        answered = ahead(
+            self._batches(opened),
+            lambda items: self._answers(items, far=far, paper=paper),
+            threads=min(1, threads),
+            most=2,
+        )
+        for answers in answered:
+            yield from answers
 
     def score_pictures(
         self, pictures: Iterable[Picture], *, far: float | None = None
@@ -174,12 +189,11 @@ class AbstractScorer(ABC):
             SettingsError: The model's only score is relative to a whole test set.
         """
         self.check()
-        for batch in _batched(pictures, self.batch_size):
-            with self.watch.measure("reading"):
-                items = [self._prepared(Path(), picture) for picture in batch]
-            with self.watch.measure("scoring"):
-                answers = self._answers(items, far=far, paper=False)
-            yield from answers
+        opened = (self._prepared(Path(), picture) for picture in pictures)
+        for items in self._batches(opened):
+            for answer in self._answers(items, far=far, paper=False):
+                assert isinstance(answer, Result)
+                yield answer
 
     def check(self) -> None:  # noqa: B027
         """Refuse where no picture has a score of its own; most models give every picture one."""
@@ -187,8 +201,7 @@ class AbstractScorer(ABC):
     def open(self, path: Path, *, strict: bool) -> OpenedPicture | Skipped:
         """Decode and prepare one picture."""
         try:
-            picture = read_picture(path)
-            return self._prepared(path, picture)
+            return self._prepared(path, read_picture(path))
         except ImageError as error:
             if strict:
                 raise
@@ -205,17 +218,34 @@ class AbstractScorer(ABC):
         prepared = prepare(picture, self.preparation)
         return OpenedPicture(path, picture, prepared.pixels, prepared.frame)
 
+    def _batches(self, opened: Iterable[_T]) -> Iterator[list[_T]]:
+        """Lists of as many as are scored together, the last one shorter."""
+        source = iter(opened)
+        while True:
+            with self.watch.measure("reading"):
+                batch = list(islice(source, self.batch_size))
+            if not batch:
+                return
+            yield batch
+
     def _answers(
-        self, items: list[OpenedPicture], *, far: float | None, paper: bool
-    ) -> list[Result]:
+        self, items: Sequence[OpenedPicture | Skipped], *, far: float | None, paper: bool
+    ) -> list[Result | Skipped]:
         """Score a batch and put every answer back into its picture's own frame."""
-        place = [item.picture.position for item in items] if self.located else None
-        measured = self.measure(
-            np.stack([item.pixels for item in items]),
-            paper=paper,
-            position=place and np.array(place, np.float32),
-        )
-        return [self.answer(item, measured, index=i, far=far) for i, item in enumerate(items)]
+        good = [item for item in items if isinstance(item, OpenedPicture)]
+        if not good:
+            return [item for item in items if isinstance(item, Skipped)]
+        places = [item.picture.position for item in good]
+        with self.watch.measure("scoring"):
+            measured = self.measure(
+                np.stack([item.pixels for item in good]),
+                paper=paper,
+                position=np.array(places, np.float32) if self.located else None,
+            )
+            answers = iter(
+                [self.answer(item, measured, index=i, far=far) for i, item in enumerate(good)]
+            )
+        return [item if isinstance(item, Skipped) else next(answers) for item in items]
 
     def answer(
         self, item: OpenedPicture, measured: Measured, *, index: int, far: float | None
@@ -240,13 +270,6 @@ class AbstractScorer(ABC):
             else _restored(item, measured.restored[index]),
             paper=measured.paper and _paper_answer(item, measured.paper, index),
         )
-
-
-def _batched(things: Iterable[_T], size: int) -> Iterator[list[_T]]:
-    """Lists of `size` things, the last one shorter; taken only as far as they are needed."""
-    source = iter(things)
-    while batch := list(islice(source, size)):
-        yield batch
 
 
 def _restored(

@@ -1,6 +1,7 @@
 """The presets: each method as it is recommended, as it was published, and as a baseline."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
 from normalis.backbones.settings import BackboneSettings
@@ -55,28 +56,28 @@ def _paper() -> Recipe:
     )
 
 
-def _dinov2() -> Recipe:
-    """VQ-Flow over the tokens of DINOv2 ViT-S/14, whose weights `backbone.weights` names.
+def _dinov2(name: str, method: VQFlowSettings | HGADSettings, training: TrainingSettings) -> Recipe:
+    """A method over the tokens of DINOv2 ViT-S/14, whose weights `backbone.weights` names.
 
     The middle blocks say what lies where and get the flow; the shallow ones know the surface, and
     say it best over a neighbourhood. Each says so in its own places, so each has its own share in
     the image score (experiments/LOG.md).
     """
     return Recipe(
-        preset="vqflow-dinov2",
+        preset=name,
         backbone=BackboneSettings(
             name="vit_small_patch14_dinov2", groups=((3, 6), (7, 10)), token_norm=True
         ),
         preparation=Preparation(height=392, width=392),
-        method=VQFlowSettings(
+        method=replace(
+            method,
             levels=(1,),
             memory_levels=(0, 1),
             neighbourhood=(3, 1),
-            fusion=False,
             image_score="levels",
             top_share=0.003,
         ),
-        training=TrainingSettings(least_steps=100),
+        training=training,
     )
 
 
@@ -155,22 +156,22 @@ def _lsr_paper() -> Recipe:
     )
 
 
-def _hgad() -> Recipe:
-    """HGAD in its corrected form (METHODS §2)."""
-    return Recipe(
-        preset="hgad",
-        method=HGADSettings(),
-        training=TrainingSettings(epochs=3, least_steps=300, patience=20),
-    )
-
+# HGAD in its corrected form (METHODS §2) starts with the mixture alone, and learns for longer.
+_HGAD_TRAINING = TrainingSettings(epochs=3, least_steps=300, patience=20)
 
 PRESETS: Mapping[str, Callable[[], Recipe]] = {
     "vqflow": Recipe,
     "vqflow-paper": _paper,
     "flow": _flow,
-    "vqflow-dinov2": _dinov2,
-    "hgad": _hgad,
+    "vqflow-dinov2": partial(
+        _dinov2,
+        "vqflow-dinov2",
+        VQFlowSettings(fusion=False),
+        TrainingSettings(least_steps=100),
+    ),
+    "hgad": partial(Recipe, preset="hgad", method=HGADSettings(), training=_HGAD_TRAINING),
     "hgad-paper": _hgad_paper,
+    "hgad-dinov2": partial(_dinov2, "hgad-dinov2", HGADSettings(), _HGAD_TRAINING),
     "lsr": partial(_lsr, "lsr", LSRSettings()),
     "lsr-paper": _lsr_paper,
     "vqvae": partial(_lsr, "vqvae", LSRSettings(score="reconstruction")),

@@ -1,6 +1,7 @@
 """A fitted model in the library, ready for pictures."""
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import final
 
@@ -9,6 +10,7 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
+from normalis.ahead import ahead, threads_for
 from normalis.answering import AbstractScorer, Measured, MeasuredPaper
 from normalis.backbones.pyramid import AbstractPyramid
 from normalis.calibration import Calibration
@@ -87,8 +89,9 @@ class Scorer(AbstractScorer):
             paths: Files of pictures; read as they are needed. Each gives how the prepared picture
                 lies over the original, and its maps, `1 c h w`.
         """
-        for path in map(Path, paths):
-            item = self.open(path, strict=False)
+        read = partial(self.open, strict=False)
+        threads = threads_for(None)
+        for item in ahead(map(Path, paths), read, threads=threads, most=self.batch_size):
             is_skipped = isinstance(item, Skipped)
             yield item if is_skipped else (item.frame, self._maps(item.pixels[None]))
 

@@ -94,6 +94,7 @@ def test_another_process_makes_the_same_run(job: Job, whole: Result) -> None:
 
 
 def test_another_process_says_why_it_failed(job: Job, tmp_path: Path) -> None:
+    assert isinstance(job.data, Path)
     data = Path(shutil.copytree(job.data, tmp_path / "things"))
     for picture in data.glob("*/train/good/*.png"):
         picture.write_text("not a picture")

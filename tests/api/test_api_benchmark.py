@@ -251,6 +251,7 @@ def test_small_labelled_pictures_become_a_data_set(world: World) -> None:
     suite.write_text(text.replace('path = "things"', made), encoding="utf-8")
     world.refuse()
     (data,) = {job.data for job in world.runner.made}
+    assert isinstance(data, Path)
     assert data.is_relative_to(world.out / "data")
     found = open_dataset(data)
     assert (len(found.train_good), len(found.test)) == (20, 8)

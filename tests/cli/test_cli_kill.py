@@ -11,9 +11,18 @@ from pathlib import Path
 import pytest
 from cli_samples import TINY, Fitted, draw, run
 
+TABLES = {"answers.jsonl", "answers.csv"}
+PARTIAL = {f"{name}.partial" for name in TABLES}
 
-@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
-def test_kill_in_the_middle_of_score(fitted: Fitted, tmp_path: Path) -> None:
+
+@pytest.mark.skipif(os.name == "nt", reason="needs signals")
+@pytest.mark.parametrize(
+    ("number", "left"),
+    [(signal.SIGKILL, PARTIAL), (signal.SIGTERM, PARTIAL), (signal.SIGINT, set[str]())],
+)
+def test_a_signal_in_the_middle_of_score(
+    fitted: Fitted, tmp_path: Path, number: signal.Signals, left: set[str]
+) -> None:
     pictures, out = tmp_path / "in", tmp_path / "out"
     first = draw(pictures / "0.png", kind="disc", seed=0)
     for i in range(1, 400):
@@ -21,19 +30,21 @@ def test_kill_in_the_middle_of_score(fitted: Fitted, tmp_path: Path) -> None:
     run("score", fitted.model, first, "--out", out)
     command = [sys.executable, "-m", "normalis.cli.main", "score", str(fitted.model), str(pictures)]
     with subprocess.Popen(
-        [*command, "--out", str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*command, "--out", str(out), "--workers", "3"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     ) as running:
         partial = out / "answers.jsonl.partial"
         wait_until(lambda: partial.exists() and partial.stat().st_size > 0)
-        running.send_signal(signal.SIGKILL)
-    assert running.returncode == -signal.SIGKILL
-    left = {path.name for path in out.iterdir() if path.is_file()}
-    assert left == {"answers.jsonl.partial", "answers.csv.partial"}
+        running.send_signal(number)
+        running.wait(timeout=30)
+    assert running.returncode in (-number, 128 + number)
+    with pytest.raises(ProcessLookupError):
+        os.killpg(running.pid, 0)  # nothing that it started is left
+    assert {path.name for path in out.iterdir() if path.is_file()} == left
     run("score", fitted.model, first, "--out", out)
-    assert {path.name for path in out.iterdir() if path.is_file()} == {
-        "answers.jsonl",
-        "answers.csv",
-    }
+    assert {path.name for path in out.iterdir() if path.is_file()} == TABLES
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")

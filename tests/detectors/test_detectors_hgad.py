@@ -6,12 +6,16 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
-from normalis.detectors.contract import Batch, PictureShapes
+from normalis.detectors.contract import Batch, PictureShapes, top_mean
 from normalis.detectors.hgad.build import build_hgad
 from normalis.detectors.hgad.detector import HGAD
 from normalis.detectors.hgad.level import MixtureLevel, draw_places
 from normalis.detectors.hgad.settings import HGADSettings
+from normalis.detectors.whitened import whitened_levels
+from normalis.errors import SettingsError
+from normalis.nn.blur import gaussian_blur
 from small_world import FOUR_MAPS, begin, made_maps
 
 SMALL = HGADSettings(
@@ -24,6 +28,9 @@ FORMS: dict[str, HGADSettings] = {
     "one Gaussian": replace(SMALL, mixture=False),
     "one centre": replace(SMALL, centres=1),
     "paper's network": replace(SMALL, hidden=0, subnet_norm=False, places=0),
+    "levels": replace(
+        SMALL, levels=(1,), memory_levels=(2, 0), neighbourhood=(1, 3), image_score="levels"
+    ),
 }
 FEW_CHANNELS = PictureShapes((16, 16), ((4, 4, 4), (6, 2, 2)))
 
@@ -105,6 +112,40 @@ def test_the_score_without_a_label_is_the_log_sum_over_classes() -> None:
     expected = -torch.stack(of_class).sum(0).log() / 8
     level.mixture.class_logits.zero_()
     torch.testing.assert_close(level.energy(latent).double(), expected, rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_a_memory_is_asked_for_its_own_map_and_neighbourhood() -> None:
+    """Of maps without a flow too, whose whitening comes after those of the flows."""
+    detector, maps = ready("levels"), made_maps(6, seed=2)
+    concept = detector.concepts(maps)
+    order = whitened_levels(detector.levels, detector.remembered)
+    (level,) = levels_of(detector)
+    z, log_det = detector.whitening[0](maps[1], concept)
+    energies = [level.energy(level(level.moved(z, concept), log_det))]
+    for memory, i, side in zip(detector.memories, detector.remembered, (1, 3), strict=True):
+        z, _ = detector.whitening[order.index(i)](maps[i], concept)
+        around = avg_pool2d(z, side, stride=1, padding=side // 2, count_include_pad=False)
+        energies.append(memory(around, concept))
+    parts = detector.form.standard(energies, detector.scale, concept=concept)
+    scores = detector.score(maps)
+    torch.testing.assert_close(scores.maps, gaussian_blur(torch.stack(parts).mean(0), 4.0))
+    tops = [top_mean(gaussian_blur(part, 4.0), detector.form.top_share) for part in parts]
+    torch.testing.assert_close(scores.image, torch.stack(tops).mean(0))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"memory_levels": (0, 4)}, "memory_levels"),
+        ({"neighbourhood": (1, 3)}, "neighbourhood has 2 numbers for 3"),
+        ({"neighbourhood": 2}, "neighbourhood"),
+        ({"levels": (4,)}, "levels"),
+    ],
+)
+def test_levels_that_do_not_fit_are_refused_by_name(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(SettingsError, match=f"hgad.{words}"):
+        made_hgad(**changes)
 
 
 # --- the objective ---

@@ -10,8 +10,8 @@ from scipy.ndimage import gaussian_filter, zoom
 from torch import Tensor
 
 from normalis.detectors.contract import top_mean
-from normalis.detectors.levels import LevelScale, upsample
-from normalis.detectors.vqflow.maps import ScoreForm, paper_scores
+from normalis.detectors.levels import LevelScale, MapForm, upsample
+from normalis.detectors.vqflow.maps import paper_scores
 from small_world import made_detector, made_maps
 
 
@@ -114,11 +114,9 @@ def test_set_scale_standardises_the_detectors_own_maps() -> None:
             assert abs(float(own.std(correction=0)) - 1) < 1e-2
 
 
-def form(**changes: Any) -> ScoreForm:
-    plain = ScoreForm(
+def form(**changes: Any) -> MapForm:
+    plain = MapForm(
         size=(16, 16),
-        absolute=True,
-        log_det=True,
         neighbourhood=1,
         smoothing=1.5,
         top_share=0.03,

@@ -9,7 +9,7 @@ from torch.nn.functional import avg_pool2d
 from normalis.detectors.contract import Batch, Losses, PictureShapes
 from normalis.detectors.levels import upsample
 from normalis.detectors.vqflow.condition import PositionConditioner
-from normalis.detectors.vqflow.detector import whitened_levels
+from normalis.detectors.whitened import whitened_levels
 from normalis.mixtures.located_gaussian import LocatedGaussian
 from normalis.quantize.ema import EMAQuantizer
 from small_world import FOUR_MAPS, made_detector, made_maps, small_settings

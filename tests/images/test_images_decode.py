@@ -11,17 +11,9 @@ import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from normalis.errors import ImageError
-from normalis.images.decode import (
-    MAX_PIXELS,
-    POSITION,
-    is_picture,
-    read_mask,
-    read_picture,
-    read_position,
-)
+from normalis.images.decode import MAX_PIXELS, is_picture, read_mask, read_picture
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
 
@@ -54,29 +46,6 @@ def test_lossless_formats_give_the_pixels_back(tmp_path: Path, form: str) -> Non
     assert picture.mode == "RGB"
     assert picture.pixels.dtype == np.uint8
     np.testing.assert_array_equal(picture.pixels, colours())
-
-
-def slice_file(path: Path, text: str) -> Path:
-    place = PngInfo()
-    place.add_text(POSITION, text)
-    Image.fromarray(colours()).save(path, pnginfo=place)
-    return path
-
-
-def test_a_slice_says_where_in_its_volume_it_lies(tmp_path: Path) -> None:
-    path = slice_file(tmp_path / "slice.png", "-0.125")
-    assert read_position(path) == read_picture(path).position == -0.125
-    Image.fromarray(colours()).save(tmp_path / "photograph.png")
-    assert read_position(tmp_path / "photograph.png") is None
-    assert read_picture(tmp_path / "photograph.png").position is None
-
-
-@pytest.mark.parametrize("text", ["0.6", "nan", "low"])
-def test_a_place_outside_of_the_volume_is_refused(tmp_path: Path, text: str) -> None:
-    path = slice_file(tmp_path / "slice.png", text)
-    for read in (read_position, read_picture):
-        with pytest.raises(ImageError, match=r"slice\.png: its text .* lies in \[-0\.5, 0\.5\]"):
-            read(path)
 
 
 def test_jpeg_gives_nearly_the_pixels_back(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import tifffile
 from PIL import Image
 from report_samples import RANGE, hot_map, make_result
 
-from normalis.report.answers import AnswerWriter
-from normalis.results import Skipped
+from normalis.report.answers import Answer, AnswerWriter
+from normalis.results import Result, Skipped
 
 COLUMNS = [
     *("path", "score", "p_value", "decision", "far_promised", "threshold", "concept"),
@@ -40,10 +40,16 @@ def writer(tmp_path: Path) -> AnswerWriter:
     return AnswerWriter(tmp_path / "out", root=tmp_path, map_range=RANGE)
 
 
+def add(answers: AnswerWriter, result: Result | Skipped) -> Answer:
+    answer = answers.draw(result)
+    answers.add(answer)
+    return answer
+
+
 def test_a_row_says_everything(tmp_path: Path) -> None:
     result = make_result(tmp_path / "b" / "a.png", values=hot_map(), is_anomaly=True)
     with writer(tmp_path) as answers:
-        answers.add(result)
+        add(answers, result)
     expected: dict[str, object] = {
         "path": str(tmp_path / "b" / "a.png"),
         "score": 2.5,
@@ -78,14 +84,14 @@ def test_a_row_says_everything(tmp_path: Path) -> None:
 
 def test_a_picture_without_a_mark_has_no_box(tmp_path: Path) -> None:
     with writer(tmp_path) as answers:
-        answer = answers.add(make_result(tmp_path / "a.png"))
+        answer = add(answers, make_result(tmp_path / "a.png"))
     assert (answer.decision, answer.box_x0, answer.box_y1) == ("good", None, None)
 
 
 def test_a_skipped_picture_has_its_reason(tmp_path: Path) -> None:
     with writer(tmp_path) as answers:
-        answers.add(Skipped(tmp_path / "a.png", "a.png: cut short, or\ndamaged"))
-        answers.add(make_result(tmp_path / "b.png"))
+        add(answers, Skipped(tmp_path / "a.png", "a.png: cut short, or\ndamaged"))
+        add(answers, make_result(tmp_path / "b.png"))
     first, second = rows(tmp_path / "out")
     assert (first["decision"], first["reason"]) == ("skipped", "a.png: cut short, or\ndamaged")
     assert first["score"] == first["overlay"] == ""
@@ -96,7 +102,7 @@ def test_a_skipped_picture_has_its_reason(tmp_path: Path) -> None:
 def test_tables_are_named_when_they_are_whole(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with writer(tmp_path) as answers:
-        answers.add(Skipped(tmp_path / "a.png", "damaged"))
+        add(answers, Skipped(tmp_path / "a.png", "damaged"))
         assert files(out) == {"answers.csv.partial", "answers.jsonl.partial"}
         assert "damaged" in (out / "answers.jsonl.partial").read_text()
     assert files(out) == {"answers.csv", "answers.jsonl"}
@@ -105,7 +111,7 @@ def test_tables_are_named_when_they_are_whole(tmp_path: Path) -> None:
 def test_a_new_run_begins_by_taking_the_old_tables_away(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with writer(tmp_path) as answers:
-        answers.add(Skipped(tmp_path / "a.png", "damaged"))
+        add(answers, Skipped(tmp_path / "a.png", "damaged"))
     (out / "notes.txt").write_text("the user's own")
     with writer(tmp_path):
         assert files(out) == {"answers.csv.partial", "answers.jsonl.partial", "notes.txt"}
@@ -116,14 +122,14 @@ def test_a_failed_run_leaves_no_table(tmp_path: Path) -> None:
     with writer(tmp_path):
         pass
     with pytest.raises(ValueError, match="subpath"), writer(tmp_path) as answers:
-        answers.add(make_result(Path("/elsewhere/a.png")))
+        add(answers, make_result(Path("/elsewhere/a.png")))
     assert files(tmp_path / "out") == set()
 
 
 def test_no_two_pictures_share_a_file(tmp_path: Path) -> None:
     names = ["a.png", "a.jpg", "b/a.png", "c/a.png", "x" * 240 + "1.png", "x" * 240 + "2.png"]
     with writer(tmp_path) as answers:
-        found = [answers.add(make_result(tmp_path / name)).overlay for name in names]
+        found = [add(answers, make_result(tmp_path / name)).overlay for name in names]
     assert len(set(found)) == len(names)
     assert files(tmp_path / "out") == {*map(str, found), "answers.csv", "answers.jsonl"}
 
@@ -131,21 +137,21 @@ def test_no_two_pictures_share_a_file(tmp_path: Path) -> None:
 def test_nothing_is_written_outside_the_folder(tmp_path: Path) -> None:
     inside = AnswerWriter(tmp_path / "out", root=tmp_path / "root", map_range=RANGE)
     with pytest.raises(ValueError, match="subpath"), inside as answers:
-        answers.add(make_result(tmp_path / "root" / ".." / "a.png"))
+        add(answers, make_result(tmp_path / "root" / ".." / "a.png"))
     assert files(tmp_path) == set()
 
 
 def test_a_name_that_is_not_text_keeps_its_bytes(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"caf\xe9.png")
     with writer(tmp_path) as answers:
-        answers.add(make_result(path))
+        add(answers, make_result(path))
     assert rows(tmp_path / "out")[0]["path"] == lines(tmp_path / "out")[0]["path"] == str(path)
 
 
 def test_without_heat_maps_only_the_tables_are_written(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with AnswerWriter(out, root=tmp_path, map_range=RANGE, overlays=False) as answers:
-        assert answers.add(make_result(tmp_path / "a.png")).overlay is None
+        assert add(answers, make_result(tmp_path / "a.png")).overlay is None
     assert files(out) == {"answers.csv", "answers.jsonl"}
 
 
@@ -154,8 +160,8 @@ def test_restored_pictures_are_written_where_there_are_any(tmp_path: Path) -> No
     size = (*result.map.shape, 3)
     picture = np.random.default_rng(0).integers(0, 255, size).astype(np.uint8)
     with writer(tmp_path) as answers:
-        answer = answers.add(replace(result, restored=picture))
-        assert answers.add(result).restored is None
+        answer = add(answers, replace(result, restored=picture))
+        assert add(answers, result).restored is None
     assert answer.restored == "restored/b/a.png.png"
     with Image.open(tmp_path / "out" / answer.restored) as written:
         assert np.array_equal(np.asarray(written), picture)
@@ -164,7 +170,7 @@ def test_restored_pictures_are_written_where_there_are_any(tmp_path: Path) -> No
 def test_raw_maps_are_exact_as_npy(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with AnswerWriter(out, root=tmp_path, map_range=RANGE, raw="npy") as answers:
-        answer = answers.add(make_result(tmp_path / "b" / "a.png", values=hot_map()))
+        answer = add(answers, make_result(tmp_path / "b" / "a.png", values=hot_map()))
     assert answer.raw_map == "maps/b/a.png.npy"
     assert np.array_equal(np.load(out / answer.raw_map), hot_map())
 
@@ -172,7 +178,7 @@ def test_raw_maps_are_exact_as_npy(tmp_path: Path) -> None:
 def test_raw_maps_share_one_range_as_tiff(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with AnswerWriter(out, root=tmp_path, map_range=RANGE, raw="tiff") as answers:
-        answer = answers.add(make_result(tmp_path / "a.png", values=hot_map()))
+        answer = add(answers, make_result(tmp_path / "a.png", values=hot_map()))
     with tifffile.TiffFile(out / str(answer.raw_map)) as file:
         stored, description = file.asarray(), json.loads(file.pages[0].description)  # pyright: ignore[reportAttributeAccessIssue]
     assert description == {"low": -1.0, "high": 15.0}

@@ -60,6 +60,7 @@ class SizeScorer(AbstractScorer):
         far: float | None = None,
         strict: bool = False,
         paper: bool = False,
+        workers: int | None = 0,
     ) -> Iterator[Result | Skipped]:
         for path in map(Path, paths):
             try:
@@ -74,7 +75,13 @@ class SizeScorer(AbstractScorer):
             self.seen += 1
             yield self.judge(Path(), picture, far)
 
-    def measure(self, pixels: Float32[np.ndarray, "b 3 h w"], *, paper: bool = False) -> Measured:
+    def measure(
+        self,
+        pixels: Float32[np.ndarray, "b 3 h w"],
+        *,
+        paper: bool = False,
+        position: Float32[np.ndarray, " b"] | None = None,
+    ) -> Measured:
         raise NotImplementedError
 
     def judge(self, path: Path, picture: Picture, far: float | None) -> Result:

@@ -22,7 +22,7 @@ from pydantic import TypeAdapter
 
 from normalis.api.evaluate import Draw, evaluate
 from normalis.api.fit import FitSummary, fit
-from normalis.api.options import FitOptions
+from normalis.api.options import FitOptions, Paths
 from normalis.errors import NormalisError
 from normalis.evaluation.folder import write_result
 from normalis.evaluation.result import Stage
@@ -47,7 +47,7 @@ class Job:
     Attributes:
         key: What the run is made from, as sha256.
         folder: Of the run to be; its parent exists.
-        data: Folder or manifest.
+        data: Folder or manifest, or several that are learned as one.
         layout: Of the data.
         recipe: Of the fit.
         cache: Folder of the feature store; the user's cache folder by default.
@@ -57,7 +57,7 @@ class Job:
 
     key: str
     folder: Path
-    data: Path
+    data: Paths
     layout: str
     recipe: Recipe
     cache: Path | None = None

@@ -162,7 +162,7 @@ def _judgement(
     pictures: list[Judged] = []
     skipped: list[tuple[str, str]] = []
     observer.stage("scoring", len(samples))
-    answers = scorer.score([sample.path for sample in samples], paper=True)
+    answers = scorer.score([sample.path for sample in samples], paper=True, workers=None)
     for number, (sample, answer) in enumerate(zip(samples, answers, strict=True), start=1):
         if isinstance(answer, Skipped):
             skipped.append((sample.name, printable(answer.reason)))

@@ -20,8 +20,8 @@ def fit(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="vqflow (the default), vqflow-dinov2, hgad or lsr; vqflow-paper, hgad-paper or "
-            "lsr-paper; or a baseline: flow, vqvae or vae."
+            help="vqflow (the default), hgad or lsr; vqflow-dinov2 or hgad-dinov2; vqflow-paper, "
+            "hgad-paper or lsr-paper; or a baseline: flow, vqvae or vae."
         ),
     ] = None,
     recipe: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,

@@ -33,11 +33,20 @@ def score(
         bool, typer.Option("--strict", help="Stop at the first picture that cannot be read.")
     ] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor cores to use.")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Threads that read and draw beside the model, 0 for none; as many as there are "
+            "cores by default, up to 4.",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
 ) -> None:
     """Score pictures: answers.csv, answers.jsonl and heat maps."""
     from dataclasses import replace
 
+    from normalis.ahead import ahead, threads_for
     from normalis.cli.models import open_model
     from normalis.cli.observer import observing
     from normalis.cli.pictures import list_pictures
@@ -51,15 +60,17 @@ def score(
     writer = AnswerWriter(
         out, root=listed.root, map_range=scorer.map_range, overlays=overlays, raw=raw
     )
-    answers = scorer.score(listed.paths, far=far, strict=strict)
+    results = scorer.score(listed.paths, far=far, strict=strict, workers=workers)
+    drawing = threads_for(workers)
+    answers = ahead(results, writer.draw, threads=drawing, most=2 * drawing)
     decisions: list[str] = []
     skipped: list[tuple[str, str]] = []
     with observing() as observer, writer:
         for warning in listed.warnings:
             observer.say(warning)
         observer.stage("scoring", len(listed.paths))
-        for result in answers:
-            answer = writer.add(result)
+        for answer in answers:
+            writer.add(answer)
             decisions.append(answer.decision)
             if answer.reason is not None:
                 skipped.append((answer.path, answer.reason))

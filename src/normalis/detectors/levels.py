@@ -1,15 +1,18 @@
-"""Energies of several levels on one scale, and on one grid."""
+"""Energies of several levels on one scale, on one grid, and as one score."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from normalis.detectors.contract import top_mean
 from normalis.errors import SettingsError
+from normalis.nn.blur import gaussian_blur
 
-__all__ = ["LevelScale", "check_neighbourhood", "chosen_levels", "one_each", "upsample"]
+__all__ = ["LevelScale", "MapForm", "check_neighbourhood", "chosen_levels", "one_each", "upsample"]
 
 # A concept with fewer held-out pictures is standardised as all pictures are.
 PICTURES_FOR_OWN_SCALE = 8
@@ -67,6 +70,45 @@ class LevelScale(nn.Module):
         variance = second.double().mean(0) - mean.square()
         self.location[rows] = mean.float()
         self.spread[rows] = variance.clamp_min(1e-12).sqrt().float()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapForm:
+    """How standardised maps of flows and memories become one map and an image score.
+
+    Attributes:
+        size: Rows and columns of the prepared picture, which the maps have too.
+        neighbourhood: Side of the square whose mean feature the memories are asked for, positions;
+            one number serves all.
+        smoothing: Standard deviation of the blur of a map, pixels.
+        top_share: Share of a map's highest values that the image score averages.
+        by_level: Average those of every flow's and memory's own map; otherwise of their mean.
+    """
+
+    size: tuple[int, int]
+    neighbourhood: int | tuple[int, ...]
+    smoothing: float
+    top_share: float
+    by_level: bool
+
+    def standard(
+        self, energies: list[Tensor], scale: LevelScale, *, concept: Int[Tensor, " b"]
+    ) -> list[Float[Tensor, "b h w"]]:
+        """The standardised map of each flow's and memory's energies, not smoothed."""
+        return [
+            upsample(scale(energy, level, concept=concept), self.size)
+            for level, energy in enumerate(energies)
+        ]
+
+    def joined(
+        self, parts: list[Float[Tensor, "b h w"]]
+    ) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
+        """The map and the image score of standardised maps, one of each flow and memory."""
+        total = gaussian_blur(torch.stack(parts).mean(0), self.smoothing)
+        if not self.by_level:
+            return total, top_mean(total, self.top_share)
+        tops = [top_mean(gaussian_blur(part, self.smoothing), self.top_share) for part in parts]
+        return total, torch.stack(tops).mean(0)
 
 
 def chosen_levels(levels: tuple[int, ...], maps: int, *, setting: str) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """The closed-form first step of each level, and the memories of what it leaves."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Literal, cast
 
 import torch
@@ -14,16 +15,39 @@ from normalis.quantize.memory import ConceptMemory
 
 __all__ = [
     "MEMORY_ROWS",
+    "Whitened",
     "recalled",
     "set_memories",
     "set_whitening",
     "whitened",
+    "whitened_levels",
+    "whitened_maps",
     "whitening_steps",
 ]
 
 MEMORY_ROWS = 200_000  # features of all pictures together from which a level's memory is made
 
 Concepts = Callable[[list[Tensor]], Int[Tensor, " b"]]
+
+
+@dataclass(frozen=True)
+class Whitened:
+    """Features after the closed-form first step.
+
+    Attributes:
+        zs: `b c h w` of each map that has a flow.
+        log_dets: `b h w` of each of these.
+        remembered: `b c h w` of each map that has a memory.
+    """
+
+    zs: list[Tensor]
+    log_dets: list[Tensor]
+    remembered: list[Tensor]
+
+
+def whitened_levels(levels: tuple[int, ...], remembered: tuple[int, ...]) -> tuple[int, ...]:
+    """The maps that are whitened: those with a flow, then the others with a memory."""
+    return tuple(dict.fromkeys((*levels, *remembered)))
 
 
 def whitening_steps(
@@ -62,6 +86,31 @@ def whitened(
         return xs, [x.new_zeros(x.shape[0], *x.shape[2:]) for x in xs]
     done = [step(x, concept) for step, x in zip(steps, xs, strict=True)]
     return [z for z, _ in done], [j for _, j in done]
+
+
+def whitened_maps(
+    steps: nn.ModuleList,
+    maps: list[Tensor],
+    *,
+    levels: tuple[int, ...],
+    remembered: tuple[int, ...],
+    concept: Int[Tensor, " b"],
+) -> Whitened:
+    """The features of a pyramid after their steps.
+
+    Args:
+        steps: One `LocatedGaussian` for each of `whitened_levels`, or none at all.
+        maps: All maps of the pyramid.
+        levels: Those that have a flow.
+        remembered: Those that have a memory.
+        concept: Of each picture.
+    """
+    chosen = whitened_levels(levels, remembered)
+    zs, log_dets = whitened(steps, [maps[i] for i in chosen], concept=concept)
+    by_map = dict(zip(chosen, zs, strict=True))
+    # The flows' maps are the first of those that were chosen.
+    count = len(set(levels))
+    return Whitened(zs[:count], log_dets[:count], [by_map[i] for i in remembered])
 
 
 @torch.no_grad()

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import torch
 
+from normalis.ahead import usable_cores
+
 __all__ = ["machine"]
 
 
@@ -19,7 +21,7 @@ def machine(*, device: torch.device | None = None) -> dict[str, str]:
     found = {
         "processor": _processor(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
-        "cores": str(_cores()),
+        "cores": str(usable_cores()),
         "threads": str(torch.get_num_threads()),
         "memory": _memory(),
         "system": platform.system(),
@@ -39,12 +41,6 @@ def _processor() -> str:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return (names or [platform.processor() or platform.machine()])[0]
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    allowed = getattr(os, "sched_getaffinity", None)
-    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def _memory() -> str:

@@ -1,11 +1,8 @@
 """From samples to a table of stored features, each picture's computed once."""
 
 import hashlib
-import os
 import shutil
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
+from normalis.ahead import ahead, threads_for
 from normalis.backbones.pyramid import AbstractPyramid
 from normalis.datasets.sample import Sample
 from normalis.errors import ImageError, StoreError
@@ -26,8 +24,6 @@ from normalis.images.prepare import Preparation, prepare
 __all__ = ["FeatureTable", "extract_features"]
 
 Progress = Callable[[int, int], None]
-
-MOST_THREADS = 4  # each may hold one whole decoded picture
 
 
 @dataclass(frozen=True)
@@ -133,7 +129,8 @@ def extract_features(
     def load(sample: Sample) -> _Loaded:
         return _load(sample.path, store, preparation, strict=strict)
 
-    for done, (sample, loaded) in enumerate(_read_ahead(samples, load, batch_size), start=1):
+    read = ahead(samples, load, threads=threads_for(None), most=batch_size)
+    for done, (sample, loaded) in enumerate(zip(samples, read, strict=True), start=1):
         if loaded.reason is not None:
             skipped.append((sample, loaded.reason))
         else:
@@ -175,24 +172,6 @@ def _require_room(store: FeatureStore, pictures: int) -> None:
             f"cache {store.folder} has {free / 1e9:.1f} GB free; make room, clear the cache with "
             "`normalis cache`, or move it with the variable NORMALIS_CACHE."
         )
-
-
-def _read_ahead(
-    samples: Sequence[Sample], load: Callable[[Sample], _Loaded], ahead: int
-) -> Iterator[tuple[Sample, _Loaded]]:
-    """Load samples in threads, in order, holding at most ``ahead`` of them in memory."""
-    queue: deque[tuple[Sample, Future[_Loaded]]] = deque()
-    pool = ThreadPoolExecutor(max_workers=min(MOST_THREADS, os.cpu_count() or 1))
-    try:
-        for sample in samples:
-            if len(queue) == ahead:
-                first, future = queue.popleft()
-                yield first, future.result()
-            queue.append((sample, pool.submit(load, sample)))
-        for first, future in queue:
-            yield first, future.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _load(path: Path, store: FeatureStore, preparation: Preparation, *, strict: bool) -> _Loaded:

@@ -139,21 +139,22 @@ class AnswerWriter:
             else:
                 partial.unlink(missing_ok=True)
 
-    def add(self, result: Result | Skipped) -> Answer:
-        """Write one picture's row, heat map and raw map; gives the row."""
+    def draw(self, result: Result | Skipped) -> Answer:
+        """Write one picture's heat map and raw map; gives its row. Threads may draw at once."""
         if isinstance(result, Skipped):
-            answer = Answer(path=str(result.path), decision="skipped", reason=result.reason)
-        else:
-            answer = replace(
-                _answer(result),
-                overlay=self._write_overlay(result),
-                raw_map=self._write_raw(result),
-                restored=self._write_restored(result),
-            )
+            return Answer(path=str(result.path), decision="skipped", reason=result.reason)
+        return replace(
+            _answer(result),
+            overlay=self._write_overlay(result),
+            raw_map=self._write_raw(result),
+            restored=self._write_restored(result),
+        )
+
+    def add(self, answer: Answer) -> None:
+        """Write the next row."""
         row = asdict(answer)
         self._table.writerow(row)
         self._lines.write(json.dumps(row, allow_nan=False) + "\n")
-        return answer
 
     def _begin(self, name: str) -> TextIO:
         """Open a growing table, line by line; names that are not text keep their bytes."""

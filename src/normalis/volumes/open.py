@@ -7,7 +7,7 @@ from normalis.volumes.dicom import read_series
 from normalis.volumes.nifti import read_nifti
 from normalis.volumes.volume import Volume
 
-__all__ = ["list_volumes", "read_volume"]
+__all__ = ["SUFFIXES", "list_volumes", "read_volume"]
 
 SUFFIXES = (".nii", ".nii.gz")
 

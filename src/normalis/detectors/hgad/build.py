@@ -6,18 +6,17 @@ from torch import nn
 from normalis.detectors.concepts import FixedEncoder
 from normalis.detectors.contract import PictureShapes
 from normalis.detectors.hgad.classes import ClassFinder
-from normalis.detectors.hgad.detector import HGAD, ScoreForm
+from normalis.detectors.hgad.detector import HGAD
 from normalis.detectors.hgad.level import MixtureLevel
 from normalis.detectors.hgad.objective import Objective
 from normalis.detectors.hgad.settings import HGADSettings
 from normalis.detectors.levels import LevelScale, chosen_levels
-from normalis.detectors.whitened import whitening_steps
+from normalis.detectors.parts import first_steps, map_form, memories, remembered_levels
 from normalis.flows.coupling import AffineCoupling
 from normalis.flows.linear import SoftPermutation, random_rotation
 from normalis.flows.transform import Compose
 from normalis.mixtures.hierarchical import HierarchicalMixture
 from normalis.nn.layers import conv_subnet
-from normalis.quantize.memory import ConceptMemory
 
 __all__ = ["build_hgad"]
 
@@ -35,7 +34,7 @@ def build_hgad(settings: HGADSettings, shapes: PictureShapes, *, concepts: int, 
         SettingsError: A level that the pyramid does not have.
     """
     levels = chosen_levels(settings.levels, len(shapes.maps), setting="hgad.levels")
-    grids = [shapes.maps[i] for i in levels]
+    remembered = remembered_levels(settings, levels, maps=len(shapes.maps), method="hgad")
     channels = tuple(c for c, _, _ in shapes.maps)
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
@@ -47,14 +46,13 @@ def build_hgad(settings: HGADSettings, shapes: PictureShapes, *, concepts: int, 
                 classes=concepts,
                 width=settings.descriptor,
             ),
-            whitening=whitening_steps(settings.whitening, grids, concepts=concepts),
-            memories=[
-                ConceptMemory(concepts, codes=settings.memory, channels=c)
-                for c, _, _ in grids * bool(settings.memory)
-            ],
-            flows=[_level(settings, c, concepts, generator) for c, _, _ in grids],
+            whitening=first_steps(
+                settings, shapes, levels=levels, remembered=remembered, concepts=concepts
+            ),
+            memories=memories(settings, shapes, remembered=remembered, concepts=concepts),
+            flows=[_level(settings, channels[i], concepts, generator) for i in levels],
             moves=settings.whitening == "concept",
-            scale=LevelScale(concepts, len(levels) * (2 if settings.memory else 1)),
+            scale=LevelScale(concepts, len(levels) + len(remembered)),
             objective=Objective(
                 information=settings.information,
                 entropy=settings.entropy,
@@ -62,13 +60,8 @@ def build_hgad(settings: HGADSettings, shapes: PictureShapes, *, concepts: int, 
                 centre_rate=settings.centre_rate,
                 places=settings.places,
             ),
-            form=ScoreForm(
-                size=shapes.size,
-                single_picture=settings.single_picture,
-                neighbourhood=settings.neighbourhood,
-                smoothing=settings.smoothing,
-                top_share=settings.top_share,
-            ),
+            form=map_form(settings, shapes.size),
+            single_picture=settings.single_picture,
         )
 
 

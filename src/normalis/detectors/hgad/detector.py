@@ -1,6 +1,6 @@
 """HGAD: one flow for many products, whose latents gather around a centre for each."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -17,42 +17,29 @@ from normalis.detectors.contract import (
     PaperScores,
     ParameterGroup,
     Scores,
-    top_mean,
 )
 from normalis.detectors.hgad.classes import ClassFinder
 from normalis.detectors.hgad.level import Latent, MixtureLevel, draw_places
 from normalis.detectors.hgad.objective import Objective
 from normalis.detectors.hgad.paper import Quantities, product_maps
-from normalis.detectors.levels import LevelScale, upsample
-from normalis.detectors.whitened import recalled, set_memories, set_whitening, whitened
+from normalis.detectors.levels import LevelScale, MapForm
+from normalis.detectors.whitened import (
+    Whitened,
+    recalled,
+    set_memories,
+    set_whitening,
+    whitened,
+    whitened_levels,
+    whitened_maps,
+)
 from normalis.mixtures.located_gaussian import LocatedGaussian
-from normalis.nn.blur import gaussian_blur
 from normalis.quantize.memory import ConceptMemory
 from normalis.quantize.nearest import code_counts
 
-__all__ = ["HGAD", "ScoreForm"]
+__all__ = ["HGAD"]
 
 CANDIDATES = 4  # classes that are near enough by the descriptor to be asked for their likelihood
 SEED_STEPS = 1_000_000  # steps of a training that get places of their own
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoreForm:
-    """How likelihoods become a map and an image score.
-
-    Attributes:
-        size: Rows and columns of the prepared picture, which the map has too.
-        neighbourhood: Side of the square whose mean feature the memories are asked for, positions.
-        smoothing: Standard deviation of the blur of the map, pixels.
-        top_share: Share of the map that the image score averages.
-        single_picture: A picture has a score of its own; otherwise a test set has scores.
-    """
-
-    size: tuple[int, int]
-    single_picture: bool
-    neighbourhood: int
-    smoothing: float
-    top_share: float
 
 
 @dataclass(frozen=True)
@@ -73,13 +60,14 @@ class HGAD(AbstractDetector):
     Args:
         levels: Which maps of the pyramid get a flow.
         finder: Guesses a picture's class by its descriptor.
-        whitening: One closed-form Gaussian per level; empty for none.
-        memories: One memory of whitened features per level; empty for none.
+        whitening: One closed-form Gaussian for each of `whitened_levels`; empty for none.
+        memories: Memories of whitened features, by the index of the map; empty for none.
         flows: One flow and mixture per level.
         moves: Whitened features are moved to the main centre of their class.
         scale: Standardises the levels' energies.
         objective: Weights of the objective's terms.
-        form: How likelihoods become maps and image scores.
+        form: How energies become maps and image scores.
+        single_picture: A picture has a score of its own; otherwise a test set has scores.
 
     References:
         HGAD (METHODS §2).
@@ -93,30 +81,33 @@ class HGAD(AbstractDetector):
         levels: tuple[int, ...],
         finder: ClassFinder,
         whitening: list[LocatedGaussian],
-        memories: list[ConceptMemory],
+        memories: Mapping[int, ConceptMemory],
         flows: list[MixtureLevel],
         moves: bool,
         scale: LevelScale,
         objective: Objective,
-        form: ScoreForm,
+        form: MapForm,
+        single_picture: bool,
     ) -> None:
         super().__init__()
         self.levels = levels
+        self.remembered = tuple(memories)
         self.finder = finder
         self.whitening = nn.ModuleList(whitening)
-        self.memories = nn.ModuleList(memories)
+        self.memories = nn.ModuleList(memories.values())
         self.flows = nn.ModuleList(flows)
         self.moves = moves
         self.scale = scale
         self.objective = objective
         self.form = form
+        self.single_picture = single_picture
         # The highest log-likelihood and negative entropy of each level on held-out pictures.
         self.register_buffer("highest", torch.zeros(2, len(levels)))
 
     @property
     def scores_sets(self) -> bool:
         """The published form has no score of a single picture (METHODS §2.4)."""
-        return not self.form.single_picture
+        return not self.single_picture
 
     def parameter_groups(self) -> tuple[ParameterGroup, ...]:
         """The flows, and their mixtures: faster and without decay (METHODS §2.3)."""
@@ -134,9 +125,10 @@ class HGAD(AbstractDetector):
         # A resumed run sees the places that an uninterrupted one sees.
         generator = torch.Generator().manual_seed(round(batch.done * SEED_STEPS))
         places = self.objective.places if self.training else 0
-        zs, log_dets = self._whitened(batch.maps, label)
+        first = self._whitened(batch.maps, label)
+        zs = self._moved(first.zs, label)
         terms = []
-        for level, z, j in zip(self._flows(), self._moved(zs, label), log_dets, strict=True):
+        for level, z, j in zip(self._flows(), zs, first.log_dets, strict=True):
             some = draw_places(len(z), (z.shape[2], z.shape[3]), most=places, generator=generator)
             terms.append(level.terms(level(z, j, places=some), label))
         usage = code_counts(label, len(self.finder.codes))
@@ -168,12 +160,13 @@ class HGAD(AbstractDetector):
         if label is None:
             label = self.finder.nearest(averages)
         if len(self.whitening):
-            set_whitening(self.whitening, self._told(batches(), label))
+            chosen = whitened_levels(self.levels, self.remembered)
+            told = _told(batches(), label)
+            set_whitening(self.whitening, (([maps[i] for i in chosen], y) for maps, y in told))
         if len(self.memories):
-            told = self._told(batches(), label)
             set_memories(
                 self.memories,
-                ((whitened(self.whitening, xs, concept=y)[0], y) for xs, y in told),
+                ((self._whitened(maps, y).remembered, y) for maps, y in _told(batches(), label)),
                 pictures=len(averages),
                 neighbourhood=self.form.neighbourhood,
                 generator=generator,
@@ -203,12 +196,8 @@ class HGAD(AbstractDetector):
         """Map, image score and class of each picture, a function of that picture alone."""
         guess = self._guess(maps)
         energies = self._energies(maps, guess.concept)
-        standard = [
-            upsample(self.scale(energy, level, concept=guess.concept), self.form.size)
-            for level, energy in enumerate(energies)
-        ]
-        total = gaussian_blur(torch.stack(standard).mean(0), self.form.smoothing)
-        image = top_mean(total, self.form.top_share)
+        parts = self.form.standard(energies, self.scale, concept=guess.concept)
+        total, image = self.form.joined(parts)
         return Scores(total, image, guess.concept, guess.probability)
 
     @torch.no_grad()
@@ -242,31 +231,35 @@ class HGAD(AbstractDetector):
 
     def _latents(self, maps: list[Tensor], label: Int[Tensor, " b"]) -> list[Latent]:
         """Latents of every level, the features read as those of these classes."""
-        return self._latents_of(*self._whitened(maps, label), label)
+        return self._latents_of(self._whitened(maps, label), label)
 
-    def _latents_of(
-        self, zs: list[Tensor], log_dets: list[Tensor], label: Int[Tensor, " b"]
-    ) -> list[Latent]:
-        pairs = zip(self._flows(), self._moved(zs, label), log_dets, strict=True)
+    def _latents_of(self, first: Whitened, label: Int[Tensor, " b"]) -> list[Latent]:
+        pairs = zip(self._flows(), self._moved(first.zs, label), first.log_dets, strict=True)
         return [level(z, j) for level, z, j in pairs]
 
     def _energies(self, maps: list[Tensor], concept: Int[Tensor, " b"]) -> list[Tensor]:
         """Energies at each position, of each level's flow and then memory."""
-        zs, log_dets = self._whitened(maps, concept)
-        latents = self._latents_of(zs, log_dets, concept)
+        first = self._whitened(maps, concept)
+        latents = self._latents_of(first, concept)
         flow = [level.energy(z) for level, z in zip(self._flows(), latents, strict=True)]
-        memory = recalled(self.memories, zs, concept=concept, neighbourhood=self.form.neighbourhood)
+        memory = recalled(
+            self.memories,
+            first.remembered,
+            concept=concept,
+            neighbourhood=self.form.neighbourhood,
+        )
         return [*flow, *memory]
 
     def _guess(self, maps: list[Tensor]) -> _Guess:
-        """Of the classes near by the descriptor the one that most places of the last level say."""
+        """Of the classes near by the descriptor the one that most places of the last flow say."""
         near = self.finder(global_averages(maps), most=CANDIDATES)
         if near.shape[1] == 1:
             return _Guess(near[:, 0], torch.ones_like(near[:, 0], dtype=torch.float32))
         level, last = self._flows()[-1], maps[self.levels[-1]]
+        # The maps of the flows are whitened first, then those that have but a memory.
+        step = self.whitening[len(self.flows) - 1 : len(self.flows)]
         energies = []
         for label in near.unbind(1):
-            step = self.whitening[-1:]
             (z,), (j,) = whitened(step, [last], concept=label)
             z = level.moved(z, label) if self.moves else z
             energies.append(level.evidence(level(z, j), label))
@@ -274,21 +267,11 @@ class HGAD(AbstractDetector):
         best = share.max(1)
         return _Guess(near.gather(1, best.indices[:, None])[:, 0], best.values)
 
-    def _told(
-        self, batches: Iterable[list[Tensor]], label: Int[Tensor, " n"]
-    ) -> Iterator[tuple[list[Tensor], Int[Tensor, " b"]]]:
-        """The maps of the levels, and the classes that the pictures count as."""
-        start = 0
-        for maps in batches:
-            end = start + len(maps[0])
-            yield [maps[i] for i in self.levels], label[start:end]
-            start = end
-
-    def _whitened(
-        self, maps: list[Tensor], label: Int[Tensor, " b"]
-    ) -> tuple[list[Tensor], list[Tensor]]:
-        """Each level's features after the closed-form first step, and its log-determinants."""
-        return whitened(self.whitening, [maps[i] for i in self.levels], concept=label)
+    def _whitened(self, maps: list[Tensor], label: Int[Tensor, " b"]) -> Whitened:
+        """Features after the closed-form first step."""
+        return whitened_maps(
+            self.whitening, maps, levels=self.levels, remembered=self.remembered, concept=label
+        )
 
     def _moved(self, zs: list[Tensor], label: Int[Tensor, " b"]) -> list[Tensor]:
         """What was whitened by class goes to its class's centre; else the flow has to find it."""
@@ -298,3 +281,14 @@ class HGAD(AbstractDetector):
 
     def _flows(self) -> list[MixtureLevel]:
         return list(cast("Iterable[MixtureLevel]", self.flows))
+
+
+def _told(
+    batches: Iterable[list[Tensor]], label: Int[Tensor, " n"]
+) -> Iterator[tuple[list[Tensor], Int[Tensor, " b"]]]:
+    """The maps of the pictures, and the classes that these count as."""
+    start = 0
+    for maps in batches:
+        end = start + len(maps[0])
+        yield maps, label[start:end]
+        start = end

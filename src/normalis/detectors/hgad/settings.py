@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from normalis.detectors.contract import ConceptSearch
+from normalis.detectors.levels import check_neighbourhood
 from normalis.errors import SettingsError
 
 __all__ = ["HGADSettings"]
@@ -43,14 +44,17 @@ class HGADSettings:
             moved to the class's main centre.
         memory: [ours] Codes of each class and level whose distance from the whitened features is
             scored beside the likelihood; 0 for none (paper).
+        memory_levels: [ours] Maps that get a memory, by index; () for those that have a flow.
         neighbourhood: [ours] Side, in positions, of the square over which the whitened features are
-            averaged before the memory is asked; odd, 1 for none.
+            averaged before the memory is asked; odd, 1 for none; one number serves all memories.
         single_picture: [fix] A picture's score depends on it alone and needs no label; otherwise
             the published score, relative to the maximum over its true class's whole test set
             (METHODS §2.4).
         smoothing: Standard deviation of a Gaussian blur of the map, pixels of the prepared picture.
         top_share: Share of the map's highest values that the image score averages; 0 for the
             highest alone (paper).
+        image_score: [ours] What the image score averages the highest share of: the `map`, or every
+            flow's and memory's own map in turn (`levels`), of which the mean is taken.
     """
 
     levels: tuple[int, ...] = ()
@@ -70,10 +74,12 @@ class HGADSettings:
     places: int = 100
     whitening: Literal["none", "global", "concept"] = "concept"
     memory: int = 512
-    neighbourhood: int = 3
+    memory_levels: tuple[int, ...] = ()
+    neighbourhood: int | tuple[int, ...] = 3
     single_picture: bool = True
     smoothing: float = 4.0
     top_share: float = 0.0003
+    image_score: Literal["map", "levels"] = "map"
 
     @property
     def search(self) -> ConceptSearch:
@@ -87,10 +93,7 @@ class HGADSettings:
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, with the setting's name."""
-        if self.neighbourhood < 1 or self.neighbourhood % 2 == 0:
-            raise SettingsError(
-                f"hgad.neighbourhood is {self.neighbourhood}; it is an odd number, 1 or more"
-            )
+        check_neighbourhood(self.neighbourhood, setting="hgad.neighbourhood")
         if self.position_width % 4:
             raise SettingsError(
                 f"hgad.position_width is {self.position_width}; it must be divisible by 4"

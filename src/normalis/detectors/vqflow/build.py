@@ -7,17 +7,17 @@ import torch
 from normalis.detectors.concepts import FixedEncoder
 from normalis.detectors.contract import PictureShapes
 from normalis.detectors.levels import LevelScale, chosen_levels, one_each
+from normalis.detectors.parts import first_steps, map_form, memories, remembered_levels
 from normalis.detectors.vqflow.concept import ConceptBranch, LearnedEncoder
 from normalis.detectors.vqflow.condition import (
     AbstractConditioner,
     PositionConditioner,
     VQConditioner,
 )
-from normalis.detectors.vqflow.detector import VQFlow, whitened_levels
+from normalis.detectors.vqflow.detector import VQFlow
 from normalis.detectors.vqflow.maps import ScoreForm
 from normalis.detectors.vqflow.pattern import PatternBranch
 from normalis.detectors.vqflow.settings import VQFlowSettings
-from normalis.detectors.whitened import whitening_steps
 from normalis.flows.coupling import AffineCoupling
 from normalis.flows.fusion import FusionCoupling
 from normalis.flows.linear import HardPermutation, random_permutation
@@ -25,7 +25,6 @@ from normalis.flows.transform import AbstractTransform, Compose
 from normalis.mixtures.concept_gaussian import ConceptGaussian
 from normalis.nn.layers import conv_subnet
 from normalis.quantize.ema import EMAQuantizer
-from normalis.quantize.memory import ConceptMemory
 
 __all__ = ["build_vqflow"]
 
@@ -45,7 +44,7 @@ def build_vqflow(
         SettingsError: A level that the pyramid does not have.
     """
     levels = chosen_levels(settings.levels, len(shapes.maps), setting="vqflow.levels")
-    remembered = _remembered(settings, levels, len(shapes.maps))
+    remembered = remembered_levels(settings, levels, maps=len(shapes.maps), method="vqflow")
     channels = tuple(shapes.maps[i][0] for i in levels)
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
@@ -53,22 +52,14 @@ def build_vqflow(
         conditioner = _conditioner(settings, shapes.maps, levels=levels, concepts=concepts)
         context, prototype = conditioner.widths()
         blocks = one_each(settings.blocks, len(levels), setting="vqflow.blocks")
+        told_apart = concepts if prototype else 1
         return VQFlow(
             levels=levels,
             conditioner=conditioner,
-            whitening=whitening_steps(
-                settings.whitening,
-                [shapes.maps[i] for i in whitened_levels(levels, remembered)],
-                concepts=concepts if prototype else 1,
+            whitening=first_steps(
+                settings, shapes, levels=levels, remembered=remembered, concepts=told_apart
             ),
-            memories={
-                i: ConceptMemory(
-                    concepts if prototype else 1,
-                    codes=settings.memory,
-                    channels=shapes.maps[i][0],
-                )
-                for i in remembered
-            },
+            memories=memories(settings, shapes, remembered=remembered, concepts=told_apart),
             flows=[
                 _flow(settings, c, context=context, blocks=n, generator=generator)
                 for c, n in zip(channels, blocks, strict=True)
@@ -78,29 +69,14 @@ def build_vqflow(
                 for c in channels * bool(prototype)
             ],
             fusion=_fusion(settings, channels, context, generator) if settings.fusion else None,
-            scale=LevelScale(concepts if prototype else 1, len(levels) + len(remembered)),
+            scale=LevelScale(told_apart, len(levels) + len(remembered)),
             form=ScoreForm(
-                size=shapes.size,
+                maps=map_form(settings, shapes.size),
                 absolute=settings.absolute_score,
                 log_det=settings.score_log_det,
-                neighbourhood=settings.neighbourhood,
-                smoothing=settings.smoothing,
-                top_share=settings.top_share,
-                by_level=settings.image_score == "levels",
             ),
             per_dimension=settings.per_dimension,
         )
-
-
-def _remembered(settings: VQFlowSettings, levels: tuple[int, ...], maps: int) -> tuple[int, ...]:
-    """The maps that get a memory."""
-    if not settings.memory:
-        return ()
-    remembered = chosen_levels(
-        settings.memory_levels or levels, maps, setting="vqflow.memory_levels"
-    )
-    one_each(settings.neighbourhood, len(remembered), setting="vqflow.neighbourhood")
-    return remembered
 
 
 def _conditioner(

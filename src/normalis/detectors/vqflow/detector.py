@@ -19,18 +19,25 @@ from normalis.detectors.contract import (
     Scores,
     Term,
 )
-from normalis.detectors.levels import LevelScale, upsample
+from normalis.detectors.levels import LevelScale
 from normalis.detectors.vqflow.compiled import fold
 from normalis.detectors.vqflow.condition import AbstractConditioner, Condition, VQConditioner
 from normalis.detectors.vqflow.maps import ScoreForm, paper_scores
-from normalis.detectors.whitened import recalled, set_memories, set_whitening, whitened
+from normalis.detectors.whitened import (
+    Whitened,
+    recalled,
+    set_memories,
+    set_whitening,
+    whitened_levels,
+    whitened_maps,
+)
 from normalis.flows.folded import FoldedFusion
 from normalis.flows.fusion import FusionCoupling
 from normalis.mixtures.concept_gaussian import ConceptGaussian
 from normalis.mixtures.located_gaussian import LocatedGaussian
 from normalis.quantize.memory import ConceptMemory
 
-__all__ = ["Latents", "VQFlow", "whitened_levels"]
+__all__ = ["Latents", "VQFlow"]
 
 PAPER_TOP_SHARE = 0.03  # of the published image score (METHODS §1.7)
 SEEDING_BATCHES = 16  # batches from which the pattern codes start
@@ -51,11 +58,6 @@ class Latents:
     log_dets: list[Tensor]
     remembered: list[Tensor]
     condition: Condition
-
-
-def whitened_levels(levels: tuple[int, ...], remembered: tuple[int, ...]) -> tuple[int, ...]:
-    """The maps that are whitened: those with a flow, then the others with a memory."""
-    return tuple(dict.fromkeys((*levels, *remembered)))
 
 
 class VQFlow(AbstractDetector):
@@ -107,8 +109,8 @@ class VQFlow(AbstractDetector):
     def latents(self, maps: list[Tensor]) -> Latents:
         """Latents and log-determinants of each level, and the condition they were given."""
         condition = self.conditioner(maps)
-        whitened, log_dets = self._whitened(maps, condition.concept)
-        zs, log_dets = [[x[i] for i in self.levels] for x in (whitened, log_dets)]
+        first = self._whitened(maps, condition.concept)
+        zs, log_dets = first.zs, first.log_dets
         stages = (
             (self.flows, condition.levels),
             (self.priors, [condition.prototype] * len(zs)),
@@ -122,8 +124,7 @@ class VQFlow(AbstractDetector):
         if self.fusion is not None:
             zs, fused = self.fusion(zs, condition.fusion)
             log_dets = _sums(log_dets, fused)
-        remembered = [whitened[i] for i in self.remembered]
-        return Latents(zs, log_dets, remembered, condition)
+        return Latents(zs, log_dets, first.remembered, condition)
 
     def parameter_groups(self) -> tuple[ParameterGroup, ...]:
         """All parameters are learned alike."""
@@ -178,9 +179,9 @@ class VQFlow(AbstractDetector):
             seen = ((maps, self.concepts(maps)) for maps in batches())
             set_memories(
                 self.memories,
-                ((self._to_remember(maps, concept), concept) for maps, concept in seen),
+                ((self._whitened(maps, concept).remembered, concept) for maps, concept in seen),
                 pictures=len(averages),
-                neighbourhood=self.form.neighbourhood,
+                neighbourhood=self.form.maps.neighbourhood,
                 generator=generator,
             )
         if vq:
@@ -204,18 +205,15 @@ class VQFlow(AbstractDetector):
             paper = self.paper_scores(maps)
             return Scores(paper.multiplicative, paper.image, self.concepts(maps))
         parts, concept = self.parts(maps)
-        total, image = self.form.joined(parts)
+        total, image = self.form.maps.joined(parts)
         return Scores(total, image, concept)
 
     @torch.no_grad()
     def parts(self, maps: list[Tensor]) -> tuple[list[Tensor], Int[Tensor, " b"]]:
         """Each flow's and then each memory's map, standardised, not smoothed; and the concepts."""
         energies, condition = self._energies(maps)
-        standard = [
-            upsample(self.scale(energy, level, concept=condition.concept), self.form.size)
-            for level, energy in enumerate(energies)
-        ]
-        return standard, condition.concept
+        concept = condition.concept
+        return self.form.maps.standard(energies, self.scale, concept=concept), concept
 
     @torch.no_grad()
     def compile(self) -> "VQFlow":  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -243,7 +241,7 @@ class VQFlow(AbstractDetector):
     def paper_scores(self, maps: list[Tensor]) -> PaperScores:
         """The published maps, for comparison."""
         energies = [z.square().mean(1) / 2 for z in self.latents(maps).z]
-        return paper_scores(energies, self.form.size, top_share=PAPER_TOP_SHARE)
+        return paper_scores(energies, self.form.maps.size, top_share=PAPER_TOP_SHARE)
 
     def _energies(self, maps: list[Tensor]) -> tuple[list[Tensor], Condition]:
         """Energies at each position, of each level's flow and then memory, and the condition."""
@@ -256,22 +254,15 @@ class VQFlow(AbstractDetector):
             self.memories,
             latents.remembered,
             concept=latents.condition.concept,
-            neighbourhood=self.form.neighbourhood,
+            neighbourhood=self.form.maps.neighbourhood,
         )
         return [*flow, *memory], latents.condition
 
-    def _whitened(
-        self, maps: list[Tensor], concept: Int[Tensor, " b"]
-    ) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
-        """Features after the closed-form first step and its log-determinants, by map."""
-        chosen = whitened_levels(self.levels, self.remembered)
-        zs, log_dets = whitened(self.whitening, [maps[i] for i in chosen], concept=concept)
-        return dict(zip(chosen, zs, strict=True)), dict(zip(chosen, log_dets, strict=True))
-
-    def _to_remember(self, maps: list[Tensor], concept: Int[Tensor, " b"]) -> list[Tensor]:
-        """The whitened features of each map that has a memory."""
-        by_map, _ = self._whitened(maps, concept)
-        return [by_map[i] for i in self.remembered]
+    def _whitened(self, maps: list[Tensor], concept: Int[Tensor, " b"]) -> Whitened:
+        """Features after the closed-form first step."""
+        return whitened_maps(
+            self.whitening, maps, levels=self.levels, remembered=self.remembered, concept=concept
+        )
 
 
 def _sums(first: list[Tensor], second: list[Tensor]) -> list[Tensor]:

@@ -1,0 +1,73 @@
+"""The parts that more than one method's settings describe, in the same words."""
+
+from normalis.detectors.contract import PictureShapes
+from normalis.detectors.hgad.settings import HGADSettings
+from normalis.detectors.levels import MapForm, chosen_levels, one_each
+from normalis.detectors.vqflow.settings import VQFlowSettings
+from normalis.detectors.whitened import whitened_levels, whitening_steps
+from normalis.mixtures.located_gaussian import LocatedGaussian
+from normalis.quantize.memory import ConceptMemory
+
+__all__ = ["first_steps", "map_form", "memories", "remembered_levels"]
+
+LevelSettings = VQFlowSettings | HGADSettings
+
+
+def remembered_levels(
+    settings: LevelSettings, levels: tuple[int, ...], *, maps: int, method: str
+) -> tuple[int, ...]:
+    """The maps that get a memory, by index.
+
+    Args:
+        settings: Of the method.
+        levels: The maps that get a flow.
+        maps: How many the backbone gives.
+        method: Whose settings these are, for the message.
+
+    Raises:
+        SettingsError: A map that the backbone does not give, or not one neighbourhood for each.
+    """
+    if not settings.memory:
+        return ()
+    setting = f"{method}.memory_levels"
+    remembered = chosen_levels(settings.memory_levels or levels, maps, setting=setting)
+    one_each(settings.neighbourhood, len(remembered), setting=f"{method}.neighbourhood")
+    return remembered
+
+
+def first_steps(
+    settings: LevelSettings,
+    shapes: PictureShapes,
+    *,
+    levels: tuple[int, ...],
+    remembered: tuple[int, ...],
+    concepts: int,
+) -> list[LocatedGaussian]:
+    """The whitening of every map that has a flow or a memory."""
+    grids = [shapes.maps[i] for i in whitened_levels(levels, remembered)]
+    return whitening_steps(settings.whitening, grids, concepts=concepts)
+
+
+def memories(
+    settings: LevelSettings,
+    shapes: PictureShapes,
+    *,
+    remembered: tuple[int, ...],
+    concepts: int,
+) -> dict[int, ConceptMemory]:
+    """The memory of every map that has one, by its index."""
+    return {
+        i: ConceptMemory(concepts, codes=settings.memory, channels=shapes.maps[i][0])
+        for i in remembered
+    }
+
+
+def map_form(settings: LevelSettings, size: tuple[int, int]) -> MapForm:
+    """How the maps of flows and memories are joined, on a grid of this size."""
+    return MapForm(
+        size=size,
+        neighbourhood=settings.neighbourhood,
+        smoothing=settings.smoothing,
+        top_share=settings.top_share,
+        by_level=settings.image_score == "levels",
+    )
