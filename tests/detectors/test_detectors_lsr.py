@@ -130,6 +130,21 @@ def test_the_map_points_at_what_does_not_belong(trained: LSR) -> None:
         assert left - 1 <= place % 16 < left + 9
 
 
+def test_the_map_is_the_difference_from_the_mean_restoration_or_the_mean_difference() -> None:
+    maps = made_maps(4, mark=True)
+    for compared in ("mean", "each"):
+        settings = small_lsr(compared=compared, erosion=1, smoothing=1)
+        detector = trained_lsr(settings, steps=5)
+        found, x = detector.restorations(maps), detector.scale(maps[0])
+        pictures = torch.stack([detector.scale(found.pictures[:, i]) for i in range(3)], 1)
+        weights = found.weights[:, :, None, None, None]
+        if compared == "mean":
+            wanted = (x - (weights * pictures).sum(1)).abs()
+        else:
+            wanted = (weights * (pictures - x[:, None]).abs()).sum(1)
+        torch.testing.assert_close(detector.score(maps).maps, wanted[:, 0], rtol=1e-3, atol=1e-4)
+
+
 def test_the_restored_picture_is_nearer_to_what_is_usual(trained: LSR) -> None:
     usual, marked = made_maps(8, seed=70), made_maps(8, seed=70, mark=True)
     restored = trained.restorations(marked)

@@ -63,6 +63,7 @@ def build_lsr(settings: LSRSettings, shapes: PictureShapes, *, seed: int) -> LSR
             sample_share=settings.sample_share if settings.found_thresholds else None,
             place_share=settings.place_share,
             sharpness=settings.sharpness,
+            of_mean=settings.compared == "mean",
             erosion=settings.erosion,
             smoothing=settings.smoothing,
         ),

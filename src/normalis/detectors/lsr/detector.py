@@ -171,8 +171,7 @@ class LSR(AbstractDetector):
         else:
             found = self._restorations(x, self._where(maps))
             restored = found.mean
-            each = (found.pictures - x[:, None]).abs().mean(2)
-            difference = torch.einsum("bs,bshw->bhw", found.weights, each)
+            difference = self._difference(x, found)
             image = self._unlikely(found.nll)
         picture = self._picture(restored, maps[self.form.level])
         return Scores(self._map(difference), image, self.concepts(maps), restored=picture)
@@ -236,6 +235,15 @@ class LSR(AbstractDetector):
         pictures = torch.stack(each)
         weights = restoration_weights(x, pictures, sharpness=self.form.sharpness)
         return Restorations(nll, pictures, weights)
+
+    def _difference(
+        self, x: Float[Tensor, "b c h w"], found: Restorations
+    ) -> Float[Tensor, "b h w"]:
+        """Of each pixel from what it would be, mean over channels."""
+        if self.form.of_mean:
+            return (x - found.mean).abs().mean(1)
+        each = (found.pictures - x[:, None]).abs().mean(2)
+        return torch.einsum("bs,bshw->bhw", found.weights, each)
 
     def _picture(
         self, x: Float[Tensor, "b c h w"], raw: Float[Tensor, "b c h w"]

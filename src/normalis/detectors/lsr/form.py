@@ -22,6 +22,7 @@ class LSRForm:
         sample_share: Share of held-out codes beyond the sample threshold; None leaves thresholds.
         place_share: Share of held-out codes beyond the place threshold.
         sharpness: Of the weights over restorations.
+        of_mean: The difference is from the mean restoration, not the mean of the differences.
         erosion: Side of the minimum filter.
         smoothing: Side of the mean filter.
     """
@@ -34,6 +35,7 @@ class LSRForm:
     sample_share: float | None
     place_share: float
     sharpness: float
+    of_mean: bool
     erosion: int
     smoothing: int
 

@@ -47,6 +47,9 @@ class LSRSettings:
         restorations: $S$, restorations of each picture.
         sharpness: Restorations weigh $softmax(sharpness / d_j)$, $d_j$ their mean difference from
             the picture.
+        compared: What the picture is compared with: the weighted `mean` of its restorations [ours],
+            in which what single draws made of it evens out, or `each` of them, the differences
+            weighted (paper).
         erosion: Side of the square over which the map takes its minimum, odd; 1 for none.
         smoothing: Side of the square over which it then takes the mean, odd; 1 for none.
     """
@@ -73,6 +76,7 @@ class LSRSettings:
     place_threshold: float = 5.0
     restorations: int = 15
     sharpness: float = 3.0
+    compared: Literal["mean", "each"] = "mean"
     erosion: int = 3
     smoothing: int = 7
 
@@ -128,5 +132,6 @@ PUBLISHED = LSRSettings(
     data_codes=False,
     prior="snail",
     found_thresholds=False,
+    compared="each",
 )
 """As published (METHODS §3), on a grid of 20 x 20 for pictures of 160 x 160 pixels."""
