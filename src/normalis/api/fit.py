@@ -30,7 +30,8 @@ from normalis.bundle.manifest import Manifest, PictureCounts
 from normalis.bundle.save import write_bundle
 from normalis.calibration import Calibration, calibrate
 from normalis.detectors.build import build_detector
-from normalis.detectors.contract import AbstractDetector, PictureShapes, Scores
+from normalis.detectors.contract import AbstractDetector, PictureShapes
+from normalis.detectors.records import Scores
 from normalis.features.extract import FeatureTable
 from normalis.progress import Observer, Silent
 from normalis.recipes import Recipe

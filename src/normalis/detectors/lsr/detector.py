@@ -10,8 +10,12 @@ from torch import Tensor
 
 from normalis.autoencoder.contract import AbstractAutoencoder
 from normalis.autoencoder.vqvae import VQVAE
-from normalis.detectors.contract import (
-    AbstractDetector,
+from normalis.detectors.contract import AbstractDetector
+from normalis.detectors.lsr.augment import augmented
+from normalis.detectors.lsr.form import LSRForm, Restorations
+from normalis.detectors.lsr.maps import filtered, restoration_weights
+from normalis.detectors.lsr.scale import PictureScale
+from normalis.detectors.records import (
     Assignment,
     Batch,
     GraphMap,
@@ -21,10 +25,6 @@ from normalis.detectors.contract import (
     Scores,
     Term,
 )
-from normalis.detectors.lsr.augment import augmented
-from normalis.detectors.lsr.form import LSRForm, Restorations
-from normalis.detectors.lsr.maps import filtered, restoration_weights
-from normalis.detectors.lsr.scale import PictureScale
 from normalis.prior.contract import AbstractPrior, code_nll
 from normalis.prior.restoration import restore
 from normalis.quantize.ema import EMAQuantizer
