@@ -3,11 +3,12 @@
     python benchmarks/scoring.py MODEL
 
 Makes 2,000 JPEGs from the pictures in examples/ (random crops, scaled back and encoded anew), and
-scores them by the command with MODEL, as `normalis demo` fits it: in one thread but for what the
-network does itself, and with the threads that are the default. The share is the processor time of
-the whole command, from its start to its end, over wall time and cores; the answers must be the
-same to the byte. Then reading alone, of these pictures and of large ones, in threads and in
-processes: why threads. Needs a quiet machine, and leaves the number of network threads to torch.
+scores them by the command with MODEL, as `normalis demo` fits it, with the threads that are the
+default; then a part of them so, and in one thread but for what the network does itself. The share
+is the processor time of the whole command, from its start to its end, over wall time and cores; the
+answers must be the same to the byte. What else runs on the machine is said beside, as the share of
+all cores that stood idle. Then reading alone, of these pictures and of large ones, in threads and
+in processes: why threads. Needs a quiet machine, and leaves the number of network threads to torch.
 Writes benchmarks/results/scoring.json.
 """
 
@@ -37,6 +38,7 @@ from normalis.images.write import write_text
 RESULTS = Path(__file__).parent / "results"
 EXAMPLES = Path(__file__).parents[1] / "examples" / "pictures"
 LARGE = (4000, 3000)
+FEW = 400
 
 
 def main() -> None:
@@ -47,13 +49,19 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        small = make_pictures(folder / "pictures", options.pictures)
+        small = make_pictures(folder / "all", options.pictures)
+        few = make_pictures(folder / "few", min(FEW, options.pictures))
         large = make_pictures(folder / "large", 16, size=LARGE)
-        runs = {
-            name: _score(options.model, small[0].parent, out=folder / name, words=words)
-            for name, words in (("default", []), ("none", ["--workers", "0"]))
+        kinds: dict[str, tuple[list[Path], list[str]]] = {
+            "default": (small, []),
+            "default, few pictures": (few, []),
+            "none, few pictures": (few, ["--workers", "0"]),
         }
-        tables = {(folder / name / "answers.csv").read_bytes() for name in runs}
+        runs = {
+            name: _score(options.model, paths[0].parent, out=folder / name, words=words)
+            for name, (paths, words) in kinds.items()
+        }
+        tables = {(folder / name / "answers.csv").read_bytes() for name in list(runs)[1:]}
         result = {
             "machine": machine(),
             "pictures": options.pictures,
@@ -122,12 +130,27 @@ def _read(path: Path) -> tuple[Picture, Prepared]:
 
 
 def _used(work: Callable[[], object]) -> dict[str, float]:
-    """Wall time, processor time of this process and of those that it started, and the share."""
-    start, before = time.perf_counter(), _processor_seconds()
+    """Wall time, processor time of this process and of those that it started, and shares."""
+    start, before, ticks = time.perf_counter(), _processor_seconds(), _ticks()
     work()
     seconds, spent = time.perf_counter() - start, _processor_seconds() - before
-    share = spent / (seconds * usable_cores())
-    return {"seconds": seconds, "processor_seconds": spent, "share_of_cores": share}
+    idle, total = (now - then for now, then in zip(_ticks(), ticks, strict=True))
+    return {
+        "seconds": seconds,
+        "processor_seconds": spent,
+        "share_of_cores": spent / (seconds * usable_cores()),
+        "idle_share_of_machine": idle / max(1, total),
+    }
+
+
+def _ticks() -> tuple[int, int]:
+    """How long all cores together have been idle, and all in all; 0 where no Linux says it."""
+    try:
+        words = Path("/proc/stat").read_text(encoding="utf-8").split("\n", 1)[0].split()[1:9]
+    except OSError:
+        return 0, 0
+    ticks = [int(word) for word in words]
+    return ticks[3] + ticks[4], sum(ticks)
 
 
 def _processor_seconds() -> float:

@@ -33,7 +33,7 @@ def stacked(x: Tensor, context: Tensor | None, picture: Tensor | None) -> Tensor
 
 
 @pytest.mark.parametrize(("told", "same", "norm"), list(product([True, False], repeat=3)))
-def test_parts_give_what_everything_stacked_gives(told: bool, same: bool, norm: bool) -> None:
+def test_parts_give_what_everything_stacked_gives(*, told: bool, same: bool, norm: bool) -> None:
     torch.manual_seed(0)
     x = drawn(B, H, W, C)
     context, picture = drawn(B, K, H, W) if told else None, drawn(B, P) if same else None
@@ -55,7 +55,7 @@ def test_parts_give_what_everything_stacked_gives(told: bool, same: bool, norm: 
 def test_mixed_precision_is_coarse_and_no_more() -> None:
     torch.manual_seed(0)
     x, context, picture = (
-        part.detach().float() for part in (drawn(B, H, W, C), drawn(B, K, H, W), drawn(B, P))
+        drawn(*shape).detach().float() for shape in ((B, H, W, C), (B, K, H, W), (B, P))
     )
     subnet = network(C + K + P, norm=True).float()
     exact = torch.autograd.grad(
@@ -73,7 +73,7 @@ def test_mixed_precision_is_coarse_and_no_more() -> None:
 
 
 @pytest.mark.parametrize("norm", [True, False])
-def test_only_single_pixels_are_single_pixels(norm: bool) -> None:
+def test_only_single_pixels_are_single_pixels(*, norm: bool) -> None:
     assert is_pointwise(conv_subnet(3, 4, hidden=5, kernel=1, norm=norm))
     assert not is_pointwise(conv_subnet(3, 4, hidden=5, kernel=3, norm=norm))
     assert not is_pointwise(torch.nn.Identity())

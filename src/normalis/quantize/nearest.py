@@ -38,18 +38,18 @@ class _StraightThrough(torch.autograd.Function):
 
 
 def _first_least(table: Float[Tensor, "n k"]) -> Int[Tensor, " n"]:
-    """The column of each row's least value, the first of equals."""
-    if torch.compiler.is_exporting() or table.device.type != "cpu":
+    """Index of each row's least value, the first of several."""
+    exporting = torch.compiler.is_exporting()
+    if table.device.type != "cpu" and not exporting:
         return table.argmin(1)
-    # On a processor the place of the least takes many times as long to find as its value. Here
-    # every column that holds it adds its number and, as one holds it nearly always, `k`.
-    k = table.shape[1]
-    least = torch.le(table, table.amin(1, keepdim=True), out=torch.empty_like(table))
-    found = (least @ torch.arange(k, 2 * k, device=table.device, dtype=table.dtype)).long()
-    several = ((found < k) | (found >= 2 * k)).nonzero().flatten()
-    if len(several):
-        found[several] = k + table[several].argmin(1)
-    return found - k
+    # Here an argmin takes several times as long as this, and in OpenVINO longer than the distances.
+    least = table.amin(1, keepdim=True)
+    # Compared into numbers: to turn truths into numbers takes as long as all the rest.
+    out = None if exporting else torch.empty_like(table)
+    is_least = torch.le(table, least, out=out).to(table.dtype)
+    before_end = torch.arange(table.shape[1], 0, -1, dtype=table.dtype, device=table.device)
+    first = (is_least * before_end).amax(1).clamp_min(1)  # of what is no number, the last
+    return (table.shape[1] - first).long()
 
 
 def code_counts(index: Int[Tensor, " n"], size: int) -> Float[Tensor, " k"]:
