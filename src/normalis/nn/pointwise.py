@@ -102,7 +102,10 @@ class _Subnet(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> Grads:  # noqa: ANN401
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] (the decorator's names)
+        ctx: Any,  # noqa: ANN401
+        *grads: Tensor,
+    ) -> Grads:
         """Every product once."""
         x, context, own, told, scale, shift, last, first, hidden, *moments = ctx.saved_tensors
         grad = grads[0]

@@ -109,8 +109,8 @@ class PatternBranch(nn.Module):
         r"""$h'$, and $p = [PE; \hat y]$ at every position."""
         h: Tensor = self.mlp(features)
         h = h if semantic is None else h + semantic
-        width = self.position_width
-        place = position_encoding(width, h.shape[2:], device=h.device).permute(1, 2, 0)
+        width, (rows, columns) = self.position_width, h.shape[2:]
+        place = position_encoding(width, (rows, columns), device=h.device).permute(1, 2, 0)
         place = F.pad(place, (0, prototype.shape[1]))
         anchor = place + F.pad(prototype, (width, 0))[:, None, None]
         return h.permute(0, 2, 3, 1), anchor
