@@ -40,7 +40,6 @@ FORMS: tuple[tuple[str, Format, Precision], ...] = (
     ("onnxruntime", "onnx", "int8"),
     ("openvino", "openvino", "float32"),
     ("openvino", "openvino", "bf16"),
-    ("openvino", "openvino", "int8"),
 )
 
 

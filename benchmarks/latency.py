@@ -61,7 +61,6 @@ FORMS: tuple[tuple[str, Precision], ...] = (
     ("onnxruntime", "int8"),
     ("openvino", "float32"),
     ("openvino", "bf16"),
-    ("openvino", "int8"),
 )
 
 
