@@ -19,7 +19,13 @@ LOCATED = PictureShapes((16, 16), ((1, 16, 16), PLACE))
 
 def small_lsr(**changes: Any) -> LSRSettings:
     small = LSRSettings(
-        widths=(8, 16), codes=8, prior_width=16, prior_depth=1, restorations=3, smoothing=3
+        widths=(8, 16),
+        codes=8,
+        prior_width=16,
+        prior_depth=1,
+        restorations=3,
+        smoothing=3,
+        augmentation="none",
     )
     return replace(small, **changes)
 
