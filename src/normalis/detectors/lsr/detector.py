@@ -21,9 +21,10 @@ from normalis.detectors.contract import (
     Scores,
     Term,
 )
+from normalis.detectors.levels import upsample
 from normalis.detectors.lsr.augment import augmented
 from normalis.detectors.lsr.form import LSRForm, Restorations
-from normalis.detectors.lsr.maps import filtered, restoration_weights
+from normalis.detectors.lsr.maps import CODE_MAP, filtered, restoration_weights, unlikely
 from normalis.detectors.lsr.scale import PictureScale
 from normalis.prior.contract import AbstractPrior, code_nll
 from normalis.prior.restoration import restore
@@ -113,8 +114,7 @@ class LSR(AbstractDetector):
             return Losses(total=nll, nll=nll)
         result = self.autoencoder(x, where)
         assignments: tuple[Assignment, ...] = ()
-        if result.quantized is not None and result.latents is not None:
-            found = result.quantized
+        if (found := result.quantized) is not None and result.latents is not None:
             assignments = (Assignment("codes", result.latents, found.codes, found.usage),)
         total = result.distortion + result.rate
         terms = (Term("distortion", result.distortion), Term("rate", result.rate))
@@ -173,7 +173,7 @@ class LSR(AbstractDetector):
             found = self._restorations(x, self._where(maps))
             restored = found.mean
             difference = self._difference(x, found)
-            image = self._unlikely(found.nll)
+            image = unlikely(found.nll, self.thresholds[0])
         picture = self._picture(restored, maps[self.form.level])
         return Scores(self._map(difference), image, self.concepts(maps), restored=picture)
 
@@ -197,8 +197,7 @@ class LSR(AbstractDetector):
         """Restoration draws codes one after another, so a graph says which codes it would draw."""
         if self.prior is None:
             return None
-        meaning = "how unlikely each code is, in nats, and not what restoration would change"
-        return GraphMap(meaning, 0.0, float(self.thresholds[1]))
+        return GraphMap(CODE_MAP, 0.0, float(self.thresholds[1]))
 
     @torch.no_grad()
     def score_in_graph(self, maps: list[Tensor]) -> Scores:
@@ -206,15 +205,14 @@ class LSR(AbstractDetector):
         if self.prior is None:
             return self.score(maps)
         nll = self._nll(maps)
-        enlarged = F.interpolate(nll[:, None], list(self.form.size), mode="bilinear")[:, 0]
-        return Scores(enlarged, self._unlikely(nll), self.concepts(maps))
+        return Scores(
+            upsample(nll, self.form.size), unlikely(nll, self.thresholds[0]), self.concepts(maps)
+        )
 
     @torch.no_grad()
     def image_scores(self, maps: list[Tensor]) -> Float[Tensor, " b"]:
         """The image scores that `score` gives, without restoring: there is no map to pay for."""
-        if self.prior is None:
-            return self.score(maps).image
-        return self._unlikely(self._nll(maps))
+        return self.score_in_graph(maps).image
 
     @torch.no_grad()
     def paper_scores(self, maps: list[Tensor]) -> PaperScores:
@@ -241,9 +239,8 @@ class LSR(AbstractDetector):
             chance=self.chance,
             position=where,
         )
-        copies = len(self.chance)
         each = [
-            self._vqvae.decode(some, None if where is None else where[i].expand(copies))
+            self._vqvae.decode(some, None if where is None else where[i].expand(len(self.chance)))
             for i, some in enumerate(restored)
         ]
         pictures = torch.stack(each)
@@ -271,13 +268,7 @@ class LSR(AbstractDetector):
         """Filtered, on the grid of the prepared picture."""
         form = self.form
         smooth = filtered(difference, erosion=form.erosion, smoothing=form.smoothing)
-        if smooth.shape[1:] == form.size:
-            return smooth
-        return F.interpolate(smooth[:, None], list(form.size), mode="bilinear")[:, 0]
-
-    def _unlikely(self, nll: Float[Tensor, "b i j"]) -> Float[Tensor, " b"]:
-        """The sum over codes beyond the threshold."""
-        return torch.where(nll > self.thresholds[0], nll, 0.0).sum((1, 2))
+        return smooth if smooth.shape[1:] == form.size else upsample(smooth, form.size)
 
     def _nll(self, maps: list[Tensor]) -> Float[Tensor, "b i j"]:
         """Of each code of maps as they come in."""

@@ -1,12 +1,15 @@
 """From restorations to one map and one restored picture."""
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from normalis.nn.blur import local_mean
 
-__all__ = ["filtered", "restoration_weights"]
+__all__ = ["CODE_MAP", "filtered", "restoration_weights", "unlikely"]
+
+CODE_MAP = "how unlikely each code is, in nats, and not what restoration would change"
 
 
 def restoration_weights(
@@ -40,3 +43,8 @@ def filtered(
     """
     eroded = -F.max_pool2d(-maps[:, None], erosion, stride=1, padding=erosion // 2)
     return local_mean(eroded, smoothing)[:, 0]
+
+
+def unlikely(nll: Float[Tensor, "b i j"], threshold: Float[Tensor, ""]) -> Float[Tensor, " b"]:
+    """The sum over codes that are less likely than the threshold, nats (METHODS §3.3)."""
+    return torch.where(nll > threshold, nll, 0.0).sum((1, 2))
