@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("models", type=Path, nargs="*")
     parser.add_argument("--peer", type=Path, help="Python of the peers' environment.")
     parser.add_argument("--bank", type=Path, help="What PatchCore learned.")
-    parser.add_argument("--codes", nargs="*", default=["1179", "11792"], help="Of the bank.")
+    parser.add_argument("--codes", nargs="*", default=["1179", "4716"], help="Of the bank.")
     options = parser.parse_args()
     torch.set_num_threads(1)
     truth = _truth(options.data)

@@ -258,7 +258,6 @@ def test_what_does_not_fit_the_picture_is_refused() -> None:
         build_detector(small_lsr(), shapes, concepts=1, seed=0)
 
 
-@torch.no_grad()
 def test_a_graph_has_the_scores_and_says_that_its_map_is_another() -> None:
     detector, maps = trained_lsr(), made_maps(6, mark=True)
     whole, graph = detector.score(maps), detector.score_in_graph(maps)

@@ -91,7 +91,6 @@ def test_whole_numbers_make_the_file_smaller(
     [
         ("onnx", "bf16", "bf16 is for --format openvino"),
         ("torch", "int8", "int8 is for --format onnx"),
-        ("openvino", "half", "no precision 'half'"),
         ("onnx", "int8", "with --pictures"),
     ],
 )

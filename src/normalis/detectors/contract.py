@@ -3,13 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from normalis.detectors.scores import GraphMap, PaperScores, Scores, top_mean
+from normalis.detectors.graph_map import GraphMap
 
 __all__ = [
     "PLACE",
@@ -17,10 +17,8 @@ __all__ = [
     "Assignment",
     "Batch",
     "ConceptSearch",
-    "GraphMap",
     "LearnsInStages",
     "Losses",
-    "MethodSettings",
     "PaperScores",
     "ParameterGroup",
     "PictureShapes",
@@ -69,20 +67,6 @@ class ConceptSearch:
 
     most: int
     width: int
-
-
-class MethodSettings(Protocol):
-    """What a fit must know of a method before there is a detector."""
-
-    @property
-    def search(self) -> ConceptSearch | None:
-        """How its concepts are looked for; None for a method that has but one."""
-        ...
-
-    @property
-    def concept_source(self) -> Literal["found", "learned", "categories"]:
-        """Whether they are found once, learned by the method, or the categories of the pictures."""
-        ...
 
 
 @runtime_checkable
@@ -171,6 +155,53 @@ class Losses:
     nll: Float[Tensor, ""]
     terms: tuple[Term, ...] = ()
     assignments: tuple[Assignment, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a detector says of a batch of pictures; higher is more anomalous.
+
+    Attributes:
+        maps: `b h w`, float32, on the grid of the prepared picture.
+        image: `b`, float32, one number for each picture.
+        concept: `b`, the index of the concept that the picture shows; 0 where there is only one.
+        probability: `b`, in [0, 1], how sure that is; None where the method does not say.
+        restored: `b 3 h w`, RGB in [0, 1], what the prepared picture would be without what is
+            unusual in it; None where the method does not say.
+    """
+
+    maps: Float[Tensor, "b h w"]
+    image: Float[Tensor, " b"]
+    concept: Int[Tensor, " b"]
+    probability: Float[Tensor, " b"] | None = None
+    restored: Float[Tensor, "b 3 i j"] | None = None
+
+
+@dataclass(frozen=True)
+class PaperScores:
+    """The published scores, each relative to the picture's own maximum (METHODS §1.7).
+
+    Attributes:
+        additive: `b h w`, for pixel AUROC.
+        multiplicative: `b h w`, for the per-region overlap.
+        image: `b`, mean of the highest share of the multiplicative map.
+    """
+
+    additive: Float[Tensor, "b h w"]
+    multiplicative: Float[Tensor, "b h w"]
+    image: Float[Tensor, " b"]
+
+    @classmethod
+    def same_as(cls, scores: Scores) -> "PaperScores":
+        """Of a method whose published scores are absolute, as the honest ones are."""
+        return cls(scores.maps, scores.maps, scores.image)
+
+
+def top_mean(maps: Float[Tensor, "b h w"], share: float) -> Float[Tensor, " b"]:
+    """Mean of the highest `share` of each map's values, at least one."""
+    flat = maps.flatten(1)
+    count = max(1, round(share * flat.shape[1]))
+    return torch.topk(flat, count, dim=1).values.mean(1)
 
 
 class AbstractDetector(nn.Module, ABC):

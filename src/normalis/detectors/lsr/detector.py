@@ -14,13 +14,13 @@ from normalis.detectors.contract import (
     AbstractDetector,
     Assignment,
     Batch,
-    GraphMap,
     Losses,
     PaperScores,
     ParameterGroup,
     Scores,
     Term,
 )
+from normalis.detectors.graph_map import GraphMap
 from normalis.detectors.levels import upsample
 from normalis.detectors.lsr.augment import augmented
 from normalis.detectors.lsr.form import LSRForm, Restorations
