@@ -26,7 +26,7 @@ from normalis.api import FitOptions, fit, load
 from normalis.bundle.load import picture_uses
 from normalis.bundle.sealed import file_digest
 from normalis.datasets.layouts import open_dataset
-from normalis.detectors.contract import top_mean
+from normalis.detectors.records import top_mean
 from normalis.detectors.vqflow.detector import VQFlow
 from normalis.evaluation.machine import machine
 from normalis.features.store import as_stored

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from normalis.detectors.contract import Batch, PictureShapes, top_mean
+from normalis.detectors.contract import PictureShapes
 from normalis.detectors.hgad.build import build_hgad
 from normalis.detectors.hgad.detector import HGAD
 from normalis.detectors.hgad.level import MixtureLevel, draw_places, even_places
 from normalis.detectors.hgad.settings import HGADSettings
 from normalis.detectors.levels import upsample
+from normalis.detectors.records import Batch, top_mean
 from normalis.detectors.whitened import whitened_levels
 from normalis.errors import SettingsError
 from normalis.nn.blur import gaussian_blur

@@ -8,9 +8,10 @@ from lsr_samples import SHAPES, made_lsr, made_maps, small_lsr, trained_lsr
 
 from normalis.autoencoder import VAE, VQVAE
 from normalis.detectors.build import build_detector
-from normalis.detectors.contract import Batch, LearnsInStages, PictureShapes
+from normalis.detectors.contract import LearnsInStages, PictureShapes
 from normalis.detectors.lsr.detector import LSR
 from normalis.detectors.lsr.settings import PUBLISHED, LSRSettings
+from normalis.detectors.records import Batch
 from normalis.errors import SettingsError
 from normalis.prior import CausalTransformer, PixelSNAIL
 

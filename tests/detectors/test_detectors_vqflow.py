@@ -6,7 +6,8 @@ from detector_forms import FORMS, ready
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from normalis.detectors.contract import Batch, Losses, PictureShapes
+from normalis.detectors.contract import PictureShapes
+from normalis.detectors.records import Batch, Losses
 from normalis.detectors.vqflow.condition import PositionConditioner
 from normalis.detectors.whitened import whitened_levels
 from normalis.mixtures.located_gaussian import LocatedGaussian

@@ -30,13 +30,15 @@ from normalis.bundle.manifest import Manifest, PictureCounts
 from normalis.bundle.save import write_bundle
 from normalis.calibration import Calibration, calibrate
 from normalis.detectors.build import build_detector
-from normalis.detectors.contract import AbstractDetector, PictureShapes, Scores
+from normalis.detectors.contract import AbstractDetector, PictureShapes
+from normalis.detectors.records import Scores
 from normalis.features.extract import FeatureTable
 from normalis.progress import Observer, Silent
 from normalis.recipes import Recipe
 from normalis.results import MapRange
+from normalis.training.data import TrainingData
 from normalis.training.log import EpochRecord, write_log
-from normalis.training.loop import TrainingData, train
+from normalis.training.loop import train
 from normalis.training.processes import joined_processes, this_process
 
 __all__ = ["FitSummary", "fit"]

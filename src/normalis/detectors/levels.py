@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from normalis.detectors.contract import top_mean
+from normalis.detectors.records import top_mean
 from normalis.errors import SettingsError
 from normalis.nn.blur import blurred_enlargement
 

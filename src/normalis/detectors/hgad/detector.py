@@ -9,8 +9,13 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from normalis.detectors.concepts import global_averages
-from normalis.detectors.contract import (
-    AbstractDetector,
+from normalis.detectors.contract import AbstractDetector
+from normalis.detectors.hgad.classes import ClassFinder
+from normalis.detectors.hgad.level import Latent, MixtureLevel, draw_places, even_places
+from normalis.detectors.hgad.objective import Objective
+from normalis.detectors.hgad.paper import Quantities, product_maps
+from normalis.detectors.levels import LevelScale, MapForm
+from normalis.detectors.records import (
     Assignment,
     Batch,
     Losses,
@@ -18,11 +23,6 @@ from normalis.detectors.contract import (
     ParameterGroup,
     Scores,
 )
-from normalis.detectors.hgad.classes import ClassFinder
-from normalis.detectors.hgad.level import Latent, MixtureLevel, draw_places, even_places
-from normalis.detectors.hgad.objective import Objective
-from normalis.detectors.hgad.paper import Quantities, product_maps
-from normalis.detectors.levels import LevelScale, MapForm
 from normalis.detectors.whitened import (
     Whitened,
     recalled,

@@ -10,22 +10,22 @@ from torch import Tensor
 
 from normalis.autoencoder.contract import AbstractAutoencoder
 from normalis.autoencoder.vqvae import VQVAE
-from normalis.detectors.contract import (
-    AbstractDetector,
+from normalis.detectors.contract import AbstractDetector
+from normalis.detectors.levels import upsample
+from normalis.detectors.lsr.augment import augmented
+from normalis.detectors.lsr.form import LSRForm, Restorations
+from normalis.detectors.lsr.maps import CODE_MAP, filtered, restoration_weights, unlikely
+from normalis.detectors.lsr.scale import PictureScale
+from normalis.detectors.records import (
     Assignment,
     Batch,
+    GraphMap,
     Losses,
     PaperScores,
     ParameterGroup,
     Scores,
     Term,
 )
-from normalis.detectors.graph_map import GraphMap
-from normalis.detectors.levels import upsample
-from normalis.detectors.lsr.augment import augmented
-from normalis.detectors.lsr.form import LSRForm, Restorations
-from normalis.detectors.lsr.maps import CODE_MAP, filtered, restoration_weights, unlikely
-from normalis.detectors.lsr.scale import PictureScale
 from normalis.prior.contract import AbstractPrior, code_nll
 from normalis.prior.restoration import restore
 from normalis.quantize.ema import EMAQuantizer

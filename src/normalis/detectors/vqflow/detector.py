@@ -10,16 +10,9 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from normalis.detectors.concepts import global_averages
-from normalis.detectors.contract import (
-    AbstractDetector,
-    Batch,
-    Losses,
-    PaperScores,
-    ParameterGroup,
-    Scores,
-    Term,
-)
+from normalis.detectors.contract import AbstractDetector
 from normalis.detectors.levels import LevelScale
+from normalis.detectors.records import Batch, Losses, PaperScores, ParameterGroup, Scores, Term
 from normalis.detectors.vqflow.compiled import fold
 from normalis.detectors.vqflow.condition import AbstractConditioner, Condition, VQConditioner
 from normalis.detectors.vqflow.maps import ScoreForm, paper_scores
