@@ -16,7 +16,7 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -163,11 +163,11 @@ def _row(scorer: AbstractScorer, truth: Truth, names: tuple[str, str, str]) -> R
         promised.append(decision.far_promised)
     row = _judged(names, np.array(scores), maps, truth=truth)
     good = ~truth.is_defect
-    thresholds = {
-        "false_alarms": float(np.array(alarms)[good].mean()),
-        "promised": float(np.array(promised)[good].mean()),
-    }
-    done = Row(**{**asdict(row), **thresholds})
+    done = replace(
+        row,
+        false_alarms=float(np.array(alarms)[good].mean()),
+        promised=float(np.array(promised)[good].mean()),
+    )
     print(done, flush=True)
     return done
 
@@ -181,7 +181,7 @@ def _judged(
     for product in np.unique(truth.products):
         own = np.flatnonzero(truth.products == product)
         image[str(product)] = auroc(scores[own], truth.is_defect[own]) or 0.0
-        masked = [(maps[i], mask) for i in own if (mask := truth.masks[i]) is not None]
+        masked = [(maps[i], mask) for i in own.tolist() if (mask := truth.masks[i]) is not None]
         if any(mask.any() for _, mask in masked):
             values, marks = (np.stack(column).ravel() for column in zip(*masked, strict=True))
             pixel.append(auroc(values.astype(np.float64), marks) or 0.0)
