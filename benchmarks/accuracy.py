@@ -122,10 +122,12 @@ def _mask(path: Path) -> np.ndarray | None:
     """On every second pixel of 320 by 320; empty of a good picture."""
     if path.parts[-2] == "good":
         return np.zeros((160, 160), bool)
-    file = path.parents[2] / "ground_truth" / path.parts[-2] / f"{path.stem}.png"
-    if not file.is_file():
+    folder = path.parents[2] / "ground_truth" / path.parts[-2]
+    files = [folder / f"{path.stem}{end}.png" for end in ("", "_mask")]
+    found = [file for file in files if file.is_file()]
+    if not found:
         return None
-    mask = Image.open(file).convert("L").resize((320, 320), Image.Resampling.NEAREST)
+    mask = Image.open(found[0]).convert("L").resize((320, 320), Image.Resampling.NEAREST)
     return np.asarray(mask)[::2, ::2] > 127
 
 
