@@ -22,7 +22,7 @@ from normalis.detectors.contract import (
 )
 from normalis.detectors.lsr.augment import augmented
 from normalis.detectors.lsr.form import LSRForm, Restorations
-from normalis.detectors.lsr.maps import filtered, restoration_weights
+from normalis.detectors.lsr.maps import filtered, restoration_weights, unlikelihood
 from normalis.detectors.lsr.scale import PictureScale
 from normalis.prior.contract import AbstractPrior, code_nll
 from normalis.prior.restoration import restore
@@ -163,7 +163,7 @@ class LSR(AbstractDetector):
     @torch.no_grad()
     def score(self, maps: list[Tensor]) -> Scores:
         """What restoration, or reconstruction, changes; and the likelihood of unlikely codes."""
-        x = self._standard(maps)
+        x, weight = self._standard(maps), None
         if self.prior is None:
             restored = self.autoencoder(x, self._where(maps)).pictures
             difference = (x - restored).abs().mean(1)
@@ -171,10 +171,12 @@ class LSR(AbstractDetector):
         else:
             found = self._restorations(x, self._where(maps))
             restored = found.mean
-            difference = self._difference(x, found)
+            difference = found.difference(x, of_mean=self.form.of_mean)
             image = self._unlikely(found.nll)
+            weight = found.nll if self.form.weighed else None
         picture = self._picture(restored, maps[self.form.level])
-        return Scores(self._map(difference), image, self.concepts(maps), restored=picture)
+        difference = difference / self.scale.contrast(maps[self.form.level])
+        return Scores(self._map(difference, weight), image, self.concepts(maps), restored=picture)
 
     @property
     def located(self) -> bool:
@@ -236,15 +238,6 @@ class LSR(AbstractDetector):
         weights = restoration_weights(x, pictures, sharpness=self.form.sharpness)
         return Restorations(nll, pictures, weights)
 
-    def _difference(
-        self, x: Float[Tensor, "b c h w"], found: Restorations
-    ) -> Float[Tensor, "b h w"]:
-        """Of each pixel from what it would be, mean over channels."""
-        if self.form.of_mean:
-            return (x - found.mean).abs().mean(1)
-        each = (found.pictures - x[:, None]).abs().mean(2)
-        return torch.einsum("bs,bshw->bhw", found.weights, each)
-
     def _picture(
         self, x: Float[Tensor, "b c h w"], raw: Float[Tensor, "b c h w"]
     ) -> Float[Tensor, "b c h w"] | None:
@@ -253,10 +246,14 @@ class LSR(AbstractDetector):
             return None
         return self.scale.back(x, raw).clamp(0, 1)
 
-    def _map(self, difference: Float[Tensor, "b h w"]) -> Float[Tensor, "b i j"]:
-        """Filtered, on the grid of the prepared picture."""
+    def _map(
+        self, difference: Float[Tensor, "b h w"], nll: Float[Tensor, "b i j"] | None
+    ) -> Float[Tensor, "b y x"]:
+        """Filtered, and weighed if there are likelihoods; on the grid of the prepared picture."""
         form = self.form
         smooth = filtered(difference, erosion=form.erosion, smoothing=form.smoothing)
+        if nll is not None:
+            smooth = smooth * unlikelihood(nll, size=smooth.shape[1:], smoothing=form.smoothing)
         if smooth.shape[1:] == form.size:
             return smooth
         return F.interpolate(smooth[:, None], list(form.size), mode="bilinear")[:, 0]

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from normalis.nn.blur import local_mean
 
-__all__ = ["filtered", "restoration_weights"]
+__all__ = ["filtered", "restoration_weights", "unlikelihood"]
 
 
 def restoration_weights(
@@ -25,6 +25,14 @@ def restoration_weights(
     """
     distance = (restored - pictures[:, None]).abs().mean((2, 3, 4))
     return (sharpness / distance.clamp_min(1e-6)).softmax(1)
+
+
+def unlikelihood(
+    nll: Float[Tensor, "b i j"], *, size: tuple[int, int], smoothing: int
+) -> Float[Tensor, "b h w"]:
+    """How unlikely the codes around each pixel are, nats, smooth."""
+    fine = F.interpolate(nll[:, None], list(size), mode="bilinear")
+    return local_mean(fine, smoothing)[:, 0]
 
 
 def filtered(

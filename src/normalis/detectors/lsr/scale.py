@@ -59,11 +59,28 @@ class PictureScale(nn.Module):
         level = self.level(raw)
         return (x * self.spread + self.mean) * (level if x.ndim == 4 else level[:, None])
 
+    def contrast(self, raw: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 1"]:
+        """How far what each picture shows varies, on the scale on which it is learned.
+
+        Differences count in this unit where each picture has its own scale: else those of a
+        picture of strong contrast would outrank all others.
+        """
+        if not self.by_picture:
+            return raw.new_ones(len(raw), 1, 1, dtype=torch.float32)
+        shown = _shown(raw)
+        centred = shown - shown.nanmean(1, keepdim=True)
+        spread = centred.square().nanmean(1).sqrt().nan_to_num(0.0)[:, None, None]
+        return (spread / self.level(raw)[:, 0] / self.spread.mean()).clamp_min(0.1)
+
     def level(self, raw: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 1 1"]:
         """What each picture is divided by: 1, or the median of what it shows."""
         if not self.by_picture:
             return raw.new_ones(len(raw), 1, 1, 1, dtype=torch.float32)
-        grey = raw.float().mean(1).flatten(1)
-        shown = torch.where(grey > DARK * grey.amax(1, keepdim=True), grey, torch.nan)
-        median = shown.nanmedian(1).values.nan_to_num(1.0)
+        median = _shown(raw).nanmedian(1).values.nan_to_num(1.0)
         return median.clamp_min(1e-3)[:, None, None, None]
+
+
+def _shown(raw: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n"]:
+    """The brightness of each pixel that shows something, NaN of the others."""
+    grey = raw.float().mean(1).flatten(1)
+    return torch.where(grey > DARK * grey.amax(1, keepdim=True), grey, torch.nan)
