@@ -10,6 +10,7 @@ from normalis.autoencoder import VAE, VQVAE
 from normalis.detectors.build import build_detector
 from normalis.detectors.contract import Batch, LearnsInStages, PictureShapes
 from normalis.detectors.lsr.detector import LSR
+from normalis.detectors.lsr.maps import unlikelihood
 from normalis.detectors.lsr.settings import PUBLISHED, LSRSettings
 from normalis.errors import SettingsError
 from normalis.prior import CausalTransformer, PixelSNAIL
@@ -145,6 +146,15 @@ def test_the_map_is_the_difference_from_the_mean_restoration_or_the_mean_differe
         torch.testing.assert_close(detector.score(maps).maps, wanted[:, 0], rtol=1e-3, atol=1e-4)
 
 
+def test_a_difference_counts_by_how_unlikely_its_codes_are() -> None:
+    maps = made_maps(4, mark=True)
+    plain, weighed = (trained_lsr(small_lsr(weighed=w), steps=5) for w in (False, True))
+    nll = weighed.restorations(maps).nll
+    weight = unlikelihood(nll, size=(16, 16), smoothing=3)
+    assert weight.gt(0).all()
+    torch.testing.assert_close(weighed.score(maps).maps, plain.score(maps).maps * weight)
+
+
 def test_the_restored_picture_is_nearer_to_what_is_usual(trained: LSR) -> None:
     usual, marked = made_maps(8, seed=70), made_maps(8, seed=70, mark=True)
     restored = trained.restorations(marked)
@@ -256,6 +266,9 @@ def test_what_does_not_fit_the_picture_is_refused() -> None:
     shapes = PictureShapes((100, 100), ((3, 100, 102),))
     with pytest.raises(SettingsError, match="nearest allowed is 100 or 104"):
         build_detector(small_lsr(), shapes, concepts=1, seed=0)
+    features = PictureShapes((32, 32), ((5, 8, 8),))
+    with pytest.raises(SettingsError, match=r"lsr\.scale is picture"):
+        build_detector(small_lsr(scale="picture"), features, concepts=1, seed=0)
 
 
 def test_restoration_is_no_graph_and_says_so() -> None:
