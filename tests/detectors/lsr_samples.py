@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from normalis.detectors.build import build_detector
-from normalis.detectors.contract import PLACE, Batch, PictureShapes
+from normalis.detectors.contract import PLACE, PictureShapes
 from normalis.detectors.lsr.detector import LSR
 from normalis.detectors.lsr.settings import LSRSettings
+from normalis.detectors.records import Batch
 
 __all__ = ["LOCATED", "SHAPES", "located_maps", "made_lsr", "made_maps", "small_lsr", "trained_lsr"]
 

@@ -1,6 +1,7 @@
 """HGAD: the objective and the score of METHODS §2, with any number of classes of any size."""
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -8,11 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from normalis.detectors.contract import Batch, PictureShapes, top_mean
+from normalis.detectors.contract import PictureShapes
 from normalis.detectors.hgad.build import build_hgad
 from normalis.detectors.hgad.detector import HGAD
-from normalis.detectors.hgad.level import MixtureLevel, draw_places
+from normalis.detectors.hgad.level import MixtureLevel, draw_places, even_places
 from normalis.detectors.hgad.settings import HGADSettings
+from normalis.detectors.levels import upsample
+from normalis.detectors.records import Batch, top_mean
 from normalis.detectors.whitened import whitened_levels
 from normalis.errors import SettingsError
 from normalis.nn.blur import gaussian_blur
@@ -127,7 +130,8 @@ def test_a_memory_is_asked_for_its_own_map_and_neighbourhood() -> None:
         z, _ = detector.whitening[order.index(i)](maps[i], concept)
         around = avg_pool2d(z, side, stride=1, padding=side // 2, count_include_pad=False)
         energies.append(memory(around, concept))
-    parts = detector.form.standard(energies, detector.scale, concept=concept)
+    standard = detector.scale.each(energies, concept=concept)
+    parts = [upsample(part, detector.form.size) for part in standard]
     scores = detector.score(maps)
     torch.testing.assert_close(scores.maps, gaussian_blur(torch.stack(parts).mean(0), 4.0))
     tops = [top_mean(gaussian_blur(part, 4.0), detector.form.top_share) for part in parts]
@@ -219,6 +223,44 @@ def test_drawn_places_are_different_positions() -> None:
     assert set(places.flatten().tolist()) == set(range(12))
     assert draw_places(50, (3, 4), most=12, generator=generator) is None
     assert draw_places(50, (3, 4), most=0, generator=generator) is None
+
+
+@pytest.mark.parametrize("grid", [(28, 28), (40, 25), (3, 200), (1, 500), (11, 11)])
+def test_even_places_are_a_lattice_over_the_whole_grid(grid: tuple[int, int]) -> None:
+    places = even_places(grid, most=100)
+    assert places is not None
+    count = len(places)
+    assert len(set(places.tolist())) == count <= (100 if min(grid) > 2 else 200)
+    rows, columns = (
+        sorted(set(axis)) for axis in ((places // grid[1]).tolist(), (places % grid[1]).tolist())
+    )
+    assert len(rows) * len(columns) == count
+    for axis, side in ((rows, grid[0]), (columns, grid[1])):
+        gaps = {b - a for a, b in pairwise(axis)}
+        assert len(gaps) <= 1, "evenly"
+        rest = axis[0], side - 1 - axis[-1]
+        assert 0 <= rest[1] - rest[0] <= 1, "and in the middle"
+    assert even_places((10, 10), most=100) is None
+
+
+@torch.no_grad()
+def test_some_places_of_a_fine_grid_name_the_class_that_all_would(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shapes = PictureShapes((32, 32), ((8, 12, 12), (10, 4, 4)))
+    detector = build_hgad(replace(SMALL, levels=(0,)), shapes, concepts=3, seed=0)
+    begin(detector, made_maps(24, shapes))
+    detector.eval().set_scale([made_maps(12, shapes, seed=1)])
+    maps = made_maps(6, shapes, seed=2)
+    some = detector.score(maps)
+    monkeypatch.setattr("normalis.detectors.hgad.detector.ASKED_PLACES", 144)
+    every = detector.score(maps)
+    assert torch.equal(some.concept, every.concept)
+    assert torch.equal(some.maps, every.maps)
+    assert some.probability is not None
+    assert every.probability is not None
+    assert not torch.equal(some.probability, every.probability), "fewer were asked"
+    assert torch.allclose(some.probability, every.probability, atol=0.1)
 
 
 # --- classes ---

@@ -8,10 +8,11 @@ from lsr_samples import SHAPES, made_lsr, made_maps, small_lsr, trained_lsr
 
 from normalis.autoencoder import VAE, VQVAE
 from normalis.detectors.build import build_detector
-from normalis.detectors.contract import Batch, LearnsInStages, PictureShapes
+from normalis.detectors.contract import LearnsInStages, PictureShapes
 from normalis.detectors.lsr.detector import LSR
 from normalis.detectors.lsr.maps import unlikelihood
 from normalis.detectors.lsr.settings import PUBLISHED, LSRSettings
+from normalis.detectors.records import Batch
 from normalis.errors import SettingsError
 from normalis.prior import CausalTransformer, PixelSNAIL
 
@@ -271,7 +272,21 @@ def test_what_does_not_fit_the_picture_is_refused() -> None:
         build_detector(small_lsr(scale="picture"), features, concepts=1, seed=0)
 
 
-def test_restoration_is_no_graph_and_says_so() -> None:
-    refusal = made_lsr().no_graph
-    assert refusal is not None
-    assert "restoration" in refusal
+@torch.no_grad()
+def test_a_graph_has_the_scores_and_says_that_its_map_is_another() -> None:
+    detector, maps = trained_lsr(), made_maps(6, mark=True)
+    whole, graph = detector.score(maps), detector.score_in_graph(maps)
+    torch.testing.assert_close(graph.image, whole.image)
+    assert graph.maps.shape == whole.maps.shape
+    stated = detector.graph_map
+    assert stated is not None
+    assert "unlikely" in stated.meaning
+    # Places are marked where restoration would draw anew: there the pictures' bars are.
+    assert stated.high == float(detector.thresholds[1])
+    assert float(graph.maps[:, 12:].amax()) > stated.high
+
+
+def test_a_baseline_has_one_map_everywhere() -> None:
+    detector = made_lsr(small_lsr(score="reconstruction"))
+    assert detector.graph_map is None
+    assert detector.no_graph is None

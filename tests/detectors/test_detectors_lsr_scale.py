@@ -5,9 +5,9 @@ import torch
 from lsr_samples import made_lsr, made_maps, small_lsr
 from torch import Tensor
 
-from normalis.detectors.contract import Batch
 from normalis.detectors.lsr.augment import augmented
 from normalis.detectors.lsr.scale import PictureScale
+from normalis.detectors.records import Batch
 
 
 def scans(count: int = 6) -> Tensor:

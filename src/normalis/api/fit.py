@@ -30,7 +30,8 @@ from normalis.bundle.manifest import Manifest, PictureCounts
 from normalis.bundle.save import write_bundle
 from normalis.calibration import Calibration, calibrate
 from normalis.detectors.build import build_detector
-from normalis.detectors.contract import AbstractDetector, PictureShapes, Scores
+from normalis.detectors.contract import AbstractDetector, PictureShapes
+from normalis.detectors.records import Scores
 from normalis.features.extract import FeatureTable
 from normalis.progress import Observer, Silent
 from normalis.recipes import Recipe
@@ -227,8 +228,7 @@ def _calibrate(
         torch.cat(column).cpu().numpy() for column in zip(*batches, strict=True)
     )
     calibration = calibrate(image.astype(np.float64), concept, settings=recipe.calibration)
-    high = np.quantile(highest, 1 - recipe.calibration.far, method="higher")
-    return calibration, MapRange(float(np.median(usual)), float(high))
+    return calibration, MapRange.of(usual, highest, far=recipe.calibration.far)
 
 
 def _figures(scores: Scores) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from normalis.detectors.contract import AbstractDetector, Batch, LearnsInStages, Losses
+from normalis.detectors.contract import AbstractDetector, LearnsInStages
+from normalis.detectors.records import Batch, Losses
 from normalis.errors import FitError
 from normalis.features.extract import FeatureTable
 from normalis.images.write import replacing

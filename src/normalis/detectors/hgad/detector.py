@@ -9,8 +9,13 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from normalis.detectors.concepts import global_averages
-from normalis.detectors.contract import (
-    AbstractDetector,
+from normalis.detectors.contract import AbstractDetector
+from normalis.detectors.hgad.classes import ClassFinder
+from normalis.detectors.hgad.level import Latent, MixtureLevel, draw_places, even_places
+from normalis.detectors.hgad.objective import Objective
+from normalis.detectors.hgad.paper import Quantities, product_maps
+from normalis.detectors.levels import LevelScale, MapForm
+from normalis.detectors.records import (
     Assignment,
     Batch,
     Losses,
@@ -18,11 +23,6 @@ from normalis.detectors.contract import (
     ParameterGroup,
     Scores,
 )
-from normalis.detectors.hgad.classes import ClassFinder
-from normalis.detectors.hgad.level import Latent, MixtureLevel, draw_places
-from normalis.detectors.hgad.objective import Objective
-from normalis.detectors.hgad.paper import Quantities, product_maps
-from normalis.detectors.levels import LevelScale, MapForm
 from normalis.detectors.whitened import (
     Whitened,
     recalled,
@@ -39,6 +39,7 @@ from normalis.quantize.nearest import code_counts
 __all__ = ["HGAD"]
 
 CANDIDATES = 4  # classes that are near enough by the descriptor to be asked for their likelihood
+ASKED_PLACES = 100  # positions that are asked for each of them
 SEED_STEPS = 1_000_000  # steps of a training that get places of their own
 
 
@@ -196,8 +197,7 @@ class HGAD(AbstractDetector):
         """Map, image score and class of each picture, a function of that picture alone."""
         guess = self._guess(maps)
         energies = self._energies(maps, guess.concept)
-        parts = self.form.standard(energies, self.scale, concept=guess.concept)
-        total, image = self.form.joined(parts)
+        total, image = self.form.joined(self.scale.each(energies, concept=guess.concept))
         return Scores(total, image, guess.concept, guess.probability)
 
     @torch.no_grad()
@@ -251,19 +251,23 @@ class HGAD(AbstractDetector):
         return [*flow, *memory]
 
     def _guess(self, maps: list[Tensor]) -> _Guess:
-        """Of the classes near by the descriptor the one that most places of the last flow say."""
+        """Of the classes near by the descriptor the one that most places of the last flow say.
+
+        On a fine grid evenly spaced places speak for all: each class needs the flow anew.
+        """
         near = self.finder(global_averages(maps), most=CANDIDATES)
         if near.shape[1] == 1:
             return _Guess(near[:, 0], torch.ones_like(near[:, 0], dtype=torch.float32))
         level, last = self._flows()[-1], maps[self.levels[-1]]
         # The maps of the flows are whitened first, then those that have but a memory.
         step = self.whitening[len(self.flows) - 1 : len(self.flows)]
-        energies = []
+        places = even_places((last.shape[2], last.shape[3]), most=ASKED_PLACES)
+        evidence = []
         for label in near.unbind(1):
             (z,), (j,) = whitened(step, [last], concept=label)
             z = level.moved(z, label) if self.moves else z
-            energies.append(level.evidence(level(z, j), label))
-        share = torch.stack(energies, 1).softmax(1).mean((2, 3))
+            evidence.append(level.evidence(level(z, j, places=places), label))
+        share = torch.stack(evidence, 1).softmax(1).mean((2, 3))
         best = share.max(1)
         return _Guess(near.gather(1, best.indices[:, None])[:, 0], best.values)
 

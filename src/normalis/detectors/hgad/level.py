@@ -1,5 +1,6 @@
 """One level of HGAD: a flow of single pixels, and the mixture that its latents follow."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -10,9 +11,9 @@ from normalis.flows.transform import AbstractTransform
 from normalis.mixtures.hierarchical import HierarchicalMixture, HierarchicalTerms
 from normalis.nn.position import position_encoding
 
-__all__ = ["Latent", "MixtureLevel", "Places", "draw_places"]
+__all__ = ["Latent", "MixtureLevel", "Places", "draw_places", "even_places"]
 
-Places = Int[Tensor, "b n"]
+Places = Int[Tensor, "b n"] | Int[Tensor, " n"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class MixtureLevel(nn.Module):
         Args:
             x: Features after the closed-form first step.
             log_det: Of that step.
-            places: Positions in row-major order, of each picture its own; None for all.
+            places: Positions in row-major order, of each picture its own or of all the same; None
+                for all.
         """
         context = self._position(x)
         if places is not None:
@@ -117,8 +119,23 @@ def draw_places(
     return torch.rand(pictures, count, generator=generator).topk(most, dim=1).indices
 
 
+def even_places(grid: tuple[int, int], *, most: int) -> Places | None:
+    """Some `most` evenly spaced positions of a grid; None where it has no more.
+
+    They are a lattice, and its steps whole numbers: so there are somewhat fewer, of a grid that is
+    thinner than a step more.
+    """
+    step = math.ceil(math.sqrt(grid[0] * grid[1] / most))
+    if step == 1:
+        return None
+    rows, columns = (torch.arange((side - 1) % step // 2, side, step) for side in grid)
+    return (rows[:, None] * grid[1] + columns).flatten()
+
+
 def _at(x: Float[Tensor, "b c h w"], places: Places) -> Float[Tensor, "b c n 1"]:
-    """The features at these positions, channels last."""
+    """The features at these positions."""
+    if places.ndim == 1:
+        return x.flatten(2)[:, :, places.to(x.device), None]
     rows = x.flatten(2).mT
     kept = rows.take_along_dim(places.to(x.device)[:, :, None], 1)
     return kept[:, :, None].permute(0, 3, 1, 2)

@@ -10,20 +10,21 @@ from torch import Tensor
 
 from normalis.autoencoder.contract import AbstractAutoencoder
 from normalis.autoencoder.vqvae import VQVAE
-from normalis.detectors.contract import (
-    AbstractDetector,
+from normalis.detectors.contract import AbstractDetector
+from normalis.detectors.lsr.augment import augmented
+from normalis.detectors.lsr.form import LSRForm, Restorations
+from normalis.detectors.lsr.maps import anomaly_map, restoration_weights
+from normalis.detectors.lsr.scale import PictureScale
+from normalis.detectors.records import (
     Assignment,
     Batch,
+    GraphMap,
     Losses,
     PaperScores,
     ParameterGroup,
     Scores,
     Term,
 )
-from normalis.detectors.lsr.augment import augmented
-from normalis.detectors.lsr.form import LSRForm, Restorations
-from normalis.detectors.lsr.maps import filtered, restoration_weights, unlikelihood
-from normalis.detectors.lsr.scale import PictureScale
 from normalis.prior.contract import AbstractPrior, code_nll
 from normalis.prior.restoration import restore
 from normalis.quantize.ema import EMAQuantizer
@@ -158,7 +159,7 @@ class LSR(AbstractDetector):
     @torch.no_grad()
     def concepts(self, maps: list[Tensor]) -> Int[Tensor, " b"]:
         """One concept: what is healthy."""
-        return torch.zeros(len(maps[0]), dtype=torch.long, device=maps[0].device)
+        return torch.zeros(maps[0].shape[0], dtype=torch.long, device=maps[0].device)
 
     @torch.no_grad()
     def score(self, maps: list[Tensor]) -> Scores:
@@ -176,7 +177,8 @@ class LSR(AbstractDetector):
             weight = found.nll if self.form.weighed else None
         picture = self._picture(restored, maps[self.form.level])
         difference = difference / self.scale.contrast(maps[self.form.level])
-        return Scores(self._map(difference, weight), image, self.concepts(maps), restored=picture)
+        values = anomaly_map(difference, weight, form=self.form)
+        return Scores(values, image, self.concepts(maps), restored=picture)
 
     @property
     def located(self) -> bool:
@@ -190,12 +192,25 @@ class LSR(AbstractDetector):
 
     @property
     def no_graph(self) -> str | None:
-        """Restoration draws codes one after the other; a graph takes pictures alone."""
-        if self.form.located:
-            return "each slice comes with its place in the volume"
+        """A graph takes pictures alone."""
+        return "each slice comes with its place in the volume" if self.form.located else None
+
+    @property
+    def graph_map(self) -> GraphMap | None:
+        """Restoration draws codes one after another, so a graph says which codes it would draw."""
         if self.prior is None:
             return None
-        return "restoration draws codes one after another, as many as a picture needs"
+        meaning = "how unlikely each code is, in nats, and not what restoration would change"
+        return GraphMap(meaning, 0.0, float(self.thresholds[1]))
+
+    @torch.no_grad()
+    def score_in_graph(self, maps: list[Tensor]) -> Scores:
+        """The scores and concepts of `score` from one pass, without restoring."""
+        if self.prior is None:
+            return self.score(maps)
+        nll = self._nll(maps)
+        enlarged = F.interpolate(nll[:, None], list(self.form.size), mode="bilinear")[:, 0]
+        return Scores(enlarged, self._unlikely(nll), self.concepts(maps))
 
     @torch.no_grad()
     def image_scores(self, maps: list[Tensor]) -> Float[Tensor, " b"]:
@@ -245,18 +260,6 @@ class LSR(AbstractDetector):
         if x.shape[1] != 3 or x.shape[2:] != self.form.size:
             return None
         return self.scale.back(x, raw).clamp(0, 1)
-
-    def _map(
-        self, difference: Float[Tensor, "b h w"], nll: Float[Tensor, "b i j"] | None
-    ) -> Float[Tensor, "b y x"]:
-        """Filtered, and weighed if there are likelihoods; on the grid of the prepared picture."""
-        form = self.form
-        smooth = filtered(difference, erosion=form.erosion, smoothing=form.smoothing)
-        if nll is not None:
-            smooth = smooth * unlikelihood(nll, size=smooth.shape[1:], smoothing=form.smoothing)
-        if smooth.shape[1:] == form.size:
-            return smooth
-        return F.interpolate(smooth[:, None], list(form.size), mode="bilinear")[:, 0]
 
     def _unlikely(self, nll: Float[Tensor, "b i j"]) -> Float[Tensor, " b"]:
         """The sum over codes beyond the threshold."""

@@ -4,9 +4,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from normalis.detectors.lsr.form import LSRForm
 from normalis.nn.blur import local_mean
 
-__all__ = ["filtered", "restoration_weights", "unlikelihood"]
+__all__ = ["anomaly_map", "filtered", "restoration_weights", "unlikelihood"]
 
 
 def restoration_weights(
@@ -48,3 +49,22 @@ def filtered(
     """
     eroded = -F.max_pool2d(-maps[:, None], erosion, stride=1, padding=erosion // 2)
     return local_mean(eroded, smoothing)[:, 0]
+
+
+def anomaly_map(
+    difference: Float[Tensor, "b h w"], nll: Float[Tensor, "b i j"] | None, *, form: LSRForm
+) -> Float[Tensor, "b y x"]:
+    """The map of one score: filtered, and weighed if there are likelihoods.
+
+    Args:
+        difference: On the grid of what is restored.
+        nll: Of each code; None where they do not count.
+        form: Its filters, and the size of the map, that of the prepared picture.
+    """
+    smooth = filtered(difference, erosion=form.erosion, smoothing=form.smoothing)
+    if nll is not None:
+        weight = unlikelihood(nll, size=smooth.shape[1:], smoothing=form.smoothing)
+        smooth = smooth * weight
+    if smooth.shape[1:] == form.size:
+        return smooth
+    return F.interpolate(smooth[:, None], list(form.size), mode="bilinear")[:, 0]
