@@ -273,8 +273,8 @@ def test_what_does_not_fit_the_picture_is_refused() -> None:
 
 
 @torch.no_grad()
-def test_a_graph_has_the_scores_and_says_that_its_map_is_another() -> None:
-    detector, maps = trained_lsr(), made_maps(6, mark=True)
+def test_a_graph_has_the_scores_and_says_that_its_map_is_another(trained: LSR) -> None:
+    detector, maps = trained, made_maps(6, mark=True)
     whole, graph = detector.score(maps), detector.score_in_graph(maps)
     torch.testing.assert_close(graph.image, whole.image)
     assert graph.maps.shape == whole.maps.shape
