@@ -249,6 +249,7 @@ def test_it_restores_any_map_of_a_pyramid() -> None:
         ({"latent": "gaussian"}, "no codes to restore"),
         ({"erosion": 2}, "lsr.erosion is 2"),
         ({"smoothing": 0}, "lsr.smoothing is 0"),
+        ({"across": 4}, "lsr.across is 4"),
         ({"sample_share": 1.0}, "lsr.sample_share"),
         ({"codes": 1}, "lsr.codes is 1"),
         ({"restorations": 0}, "lsr.restorations is 0"),

@@ -75,6 +75,7 @@ def build_lsr(settings: LSRSettings, shapes: PictureShapes, *, seed: int) -> LSR
             weighed=settings.weighed,
             erosion=settings.erosion,
             smoothing=settings.smoothing,
+            across=settings.across,
         ),
     )
 

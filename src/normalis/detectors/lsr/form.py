@@ -26,6 +26,7 @@ class LSRForm:
         weighed: A difference counts by how unlikely the codes around it are.
         erosion: Side of the minimum filter.
         smoothing: Side of the mean filter.
+        across: Slices of a volume over which minimum and mean go, too.
     """
 
     size: tuple[int, int]
@@ -40,6 +41,7 @@ class LSRForm:
     weighed: bool
     erosion: int
     smoothing: int
+    across: int
 
 
 @dataclass(frozen=True)

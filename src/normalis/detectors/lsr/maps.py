@@ -63,7 +63,9 @@ def anomaly_map(
     """
     smooth = filtered(difference, erosion=form.erosion, smoothing=form.smoothing)
     if nll is not None:
-        weight = unlikelihood(nll, size=smooth.shape[1:], smoothing=form.smoothing)
+        weight = unlikelihood(
+            nll, size=(smooth.shape[1], smooth.shape[2]), smoothing=form.smoothing
+        )
         smooth = smooth * weight
     if smooth.shape[1:] == form.size:
         return smooth

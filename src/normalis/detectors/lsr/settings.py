@@ -54,6 +54,8 @@ class LSRSettings:
             decoder blurs, pictures and restorations differ, too, but the codes are likely.
         erosion: Side of the square over which the map takes its minimum, odd; 1 for none.
         smoothing: Side of the square over which it then takes the mean, odd; 1 for none.
+        across: Neighbouring slices of a volume over which its map takes the minimum and then the
+            mean, odd; 1 for none, as where slices are thicker than what is looked for.
     """
 
     level: int = 0
@@ -82,6 +84,7 @@ class LSRSettings:
     weighed: bool = True
     erosion: int = 3
     smoothing: int = 7
+    across: int = 3
 
     @property
     def search(self) -> ConceptSearch | None:
@@ -108,7 +111,7 @@ class LSRSettings:
         self._check_numbers()
 
     def _check_numbers(self) -> None:
-        for name in ("erosion", "smoothing"):
+        for name in ("erosion", "smoothing", "across"):
             side = getattr(self, name)
             if side < 1 or side % 2 == 0:
                 raise SettingsError(f"lsr.{name} is {side}; it is an odd number, 1 or more")
