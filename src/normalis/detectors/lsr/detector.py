@@ -14,7 +14,7 @@ from normalis.detectors.contract import AbstractDetector
 from normalis.detectors.levels import upsample
 from normalis.detectors.lsr.augment import augmented
 from normalis.detectors.lsr.form import LSRForm, Restorations
-from normalis.detectors.lsr.maps import CODE_MAP, filtered, restoration_weights, unlikely
+from normalis.detectors.lsr.maps import CODE_MAP, anomaly_map, restoration_weights, unlikely
 from normalis.detectors.lsr.scale import PictureScale
 from normalis.detectors.records import (
     Assignment,
@@ -164,7 +164,7 @@ class LSR(AbstractDetector):
     @torch.no_grad()
     def score(self, maps: list[Tensor]) -> Scores:
         """What restoration, or reconstruction, changes; and the likelihood of unlikely codes."""
-        x = self._standard(maps)
+        x, weight = self._standard(maps), None
         if self.prior is None:
             restored = self.autoencoder(x, self._where(maps)).pictures
             difference = (x - restored).abs().mean(1)
@@ -172,10 +172,13 @@ class LSR(AbstractDetector):
         else:
             found = self._restorations(x, self._where(maps))
             restored = found.mean
-            difference = self._difference(x, found)
+            difference = found.difference(x, of_mean=self.form.of_mean)
             image = unlikely(found.nll, self.thresholds[0])
+            weight = found.nll if self.form.weighed else None
         picture = self._picture(restored, maps[self.form.level])
-        return Scores(self._map(difference), image, self.concepts(maps), restored=picture)
+        difference = difference / self.scale.contrast(maps[self.form.level])
+        values = anomaly_map(difference, weight, form=self.form)
+        return Scores(values, image, self.concepts(maps), restored=picture)
 
     @property
     def located(self) -> bool:
@@ -247,15 +250,6 @@ class LSR(AbstractDetector):
         weights = restoration_weights(x, pictures, sharpness=self.form.sharpness)
         return Restorations(nll, pictures, weights)
 
-    def _difference(
-        self, x: Float[Tensor, "b c h w"], found: Restorations
-    ) -> Float[Tensor, "b h w"]:
-        """Of each pixel from what it would be, mean over channels."""
-        if self.form.of_mean:
-            return (x - found.mean).abs().mean(1)
-        each = (found.pictures - x[:, None]).abs().mean(2)
-        return torch.einsum("bs,bshw->bhw", found.weights, each)
-
     def _picture(
         self, x: Float[Tensor, "b c h w"], raw: Float[Tensor, "b c h w"]
     ) -> Float[Tensor, "b c h w"] | None:
@@ -263,12 +257,6 @@ class LSR(AbstractDetector):
         if x.shape[1] != 3 or x.shape[2:] != self.form.size:
             return None
         return self.scale.back(x, raw).clamp(0, 1)
-
-    def _map(self, difference: Float[Tensor, "b h w"]) -> Float[Tensor, "b i j"]:
-        """Filtered, on the grid of the prepared picture."""
-        form = self.form
-        smooth = filtered(difference, erosion=form.erosion, smoothing=form.smoothing)
-        return smooth if smooth.shape[1:] == form.size else upsample(smooth, form.size)
 
     def _nll(self, maps: list[Tensor]) -> Float[Tensor, "b i j"]:
         """Of each code of maps as they come in."""
