@@ -42,7 +42,7 @@ from normalis.images.decode import Picture, read_picture
 from normalis.images.prepare import prepare
 from normalis.metrics.ranking import auroc, average_precision
 from normalis.presets import preset
-from normalis.recipes import Recipe, recipe_from
+from normalis.recipes import Recipe, parse_assignment, recipe_from
 from normalis.scoring import Scorer
 from normalis.volumes.planting import Kind, plant_volume
 
@@ -78,6 +78,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("data", type=Path)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--presets", nargs="+", default=["lsr", "vae"])
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE")
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--out", type=Path, help="folder of the fits")
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -91,7 +92,7 @@ def _runs(options: argparse.Namespace, seed: int, test: Sequence[Sample]) -> lis
     """The three methods with one seed."""
     runs: list[dict[str, Any]] = []
     for name in options.presets:
-        scorer, notes = _fitted(options, _recipe(name, seed))
+        scorer, notes = _fitted(options, _recipe(name, seed, options.set))
         runs.append({**_run(name, seed, scorer, test), **notes})
         if name == "lsr":
             assert isinstance(scorer.detector, LSR)
@@ -100,8 +101,11 @@ def _runs(options: argparse.Namespace, seed: int, test: Sequence[Sample]) -> lis
     return runs
 
 
-def _recipe(name: str, seed: int) -> Recipe:
-    return recipe_from(preset(name), {"training": {"seed": seed}})
+def _recipe(name: str, seed: int, settings: Sequence[str]) -> Recipe:
+    recipe = recipe_from(preset(name), {"training": {"seed": seed}})
+    for text in settings:
+        recipe = recipe_from(recipe, parse_assignment(text))
+    return recipe
 
 
 def _fitted(options: argparse.Namespace, recipe: Recipe) -> tuple[Scorer, dict[str, Any]]:
@@ -135,13 +139,21 @@ def _planted(scorer: Scorer, scores: Scores, test: Sequence[Sample]) -> dict[str
     rows = healthy[:: max(1, len(healthy) // PLANTED)][:PLANTED]
     made = [_plant(test[row].path, number) for number, row in enumerate(rows)]
     answers = list(scorer.score_pictures([picture for picture, _ in made]))
-    values = np.concatenate([answer.map.ravel() for answer in answers])
-    marked = np.concatenate([mask.ravel() for _, mask in made])
+    each = [answer.map.ravel() for answer in answers]
+    masks = [mask.ravel() for _, mask in made]
+    values, marked = np.concatenate(each), np.concatenate(masks)
     clean, foreign = scores[rows], np.array([answer.score for answer in answers])
     return {
         "pictures": len(rows),
         "pixel_auroc": auroc(values, marked),
         "pixel_ap": average_precision(values, marked),
+        "pixel_ap_by_kind": {
+            kind: average_precision(
+                np.concatenate(each[number :: len(KINDS)]),
+                np.concatenate(masks[number :: len(KINDS)]),
+            )
+            for number, kind in enumerate(KINDS)
+        },
         "marked_share": float(marked.mean()),
         "image_auroc": auroc(np.concatenate([clean, foreign]), np.repeat([False, True], len(rows))),
     }
@@ -218,7 +230,7 @@ def _table(runs: list[dict[str, Any]]) -> str:
     """Markdown: one row a method, the mean over seeds and how far they spread."""
     kinds = list(runs[0]["auroc_by_diagnosis"])
     head = ["method", "seeds", "AUROC", "AP", *kinds]
-    head += ["planted: image AUROC", "pixel AUROC", "pixel AP"]
+    head += ["planted: image AUROC", "pixel AUROC", "pixel AP", *(f"of {kind}" for kind in KINDS)]
     rows = [head, ["---"] * len(head)]
     for method in dict.fromkeys(run["method"] for run in runs):
         own = [run for run in runs if run["method"] == method]
@@ -226,6 +238,9 @@ def _table(runs: list[dict[str, Any]]) -> str:
         columns += [[run["auroc_by_diagnosis"][kind] for run in own] for kind in kinds]
         for name in ("image_auroc", "pixel_auroc", "pixel_ap"):
             columns.append([run["planted"][name] for run in own if "planted" in run])
+        for kind in KINDS:
+            found = [run["planted"]["pixel_ap_by_kind"] for run in own if "planted" in run]
+            columns.append([each[kind] for each in found])
         rows.append([method, str(len(own)), *map(_percent, columns)])
     text = "\n".join("| " + " | ".join(row) + " |" for row in rows)
     counts = f"{runs[0]['healthy']} healthy and {runs[0]['diseased']} diseased test pictures"

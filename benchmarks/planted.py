@@ -26,7 +26,7 @@ from normalis.api import FitOptions, fit, load
 from normalis.bundle.load import picture_uses
 from normalis.bundle.sealed import file_digest
 from normalis.datasets.layouts import open_dataset
-from normalis.detectors.contract import top_mean
+from normalis.detectors.records import top_mean
 from normalis.detectors.vqflow.detector import VQFlow
 from normalis.evaluation.machine import machine
 from normalis.features.store import as_stored
@@ -35,7 +35,7 @@ from normalis.images.ground import look_coarsely
 from normalis.images.planting import Defect, plant
 from normalis.images.prepare import prepare
 from normalis.metrics.ranking import auroc
-from normalis.nn.blur import gaussian_blur
+from normalis.nn.blur import blurred_enlargement
 from normalis.presets import preset
 from normalis.recipes import parse_assignment, recipe_from
 from normalis.scoring import Scorer
@@ -134,11 +134,12 @@ def _planted(pictures: Sequence[Picture]) -> Iterator[Picture]:
 def _scores(scorer: Scorer, pictures: Iterator[Picture], smoothings: Sequence[float]) -> Scores:
     """The image scores in every form."""
     detector = cast("VQFlow", scorer.detector)
+    size = detector.form.maps.size
     found: Scores = defaultdict(list)
     for maps in _maps(scorer, pictures):
         parts, _ = detector.parts(maps)
         for smoothing in smoothings:
-            smooth = [gaussian_blur(part, smoothing) for part in parts]
+            smooth = [blurred_enlargement(part, size, smoothing) for part in parts]
             mean_map = torch.stack(smooth).mean(0)
             for share in SHARES:
                 tops = torch.stack([top_mean(part, share) for part in smooth])

@@ -140,12 +140,12 @@ def write_pictures(folder: Path, count: int, *, seed: int = 0) -> Path:
     return folder
 
 
-def write_weights(folder: Path) -> Path:
-    """Random weights of the smallest network that timm has."""
+def write_weights(folder: Path, name: str = "test_resnet") -> Path:
+    """Random weights of one of the smallest networks that timm has."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
-        network = timm.create_model("test_resnet", pretrained=False)
-    path = folder / "weights.safetensors"
+        network = timm.create_model(name, pretrained=False)
+    path = folder / f"{name}.safetensors"
     save_file({key: tensor.contiguous() for key, tensor in network.state_dict().items()}, path)
     return path
 

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from normalis.detectors.build import build_detector
-from normalis.detectors.contract import Batch, PictureShapes
+from normalis.detectors.contract import PictureShapes
 from normalis.detectors.hgad.build import build_hgad
 from normalis.detectors.hgad.level import MixtureLevel
 from normalis.detectors.hgad.settings import HGADSettings
+from normalis.detectors.records import Batch
 from normalis.detectors.vqflow.build import build_vqflow
 from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.errors import SettingsError

@@ -14,14 +14,8 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from normalis.backbones.pyramid import AbstractPyramid
 from normalis.calibration import Calibration
-from normalis.detectors.contract import (
-    AbstractDetector,
-    Batch,
-    Losses,
-    PaperScores,
-    ParameterGroup,
-    Scores,
-)
+from normalis.detectors.contract import AbstractDetector
+from normalis.detectors.records import Batch, Losses, PaperScores, ParameterGroup, Scores
 from normalis.errors import ImageError, SettingsError
 from normalis.features.store import as_stored
 from normalis.images.decode import read_picture

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float, Float32, UInt8
 
 from normalis.calibration import Decision
 from normalis.images.decode import Picture
@@ -25,6 +25,14 @@ class MapRange:
 
     low: float
     high: float
+
+    @staticmethod
+    def of(
+        usual: Float[np.ndarray, " n"], highest: Float[np.ndarray, " n"], *, far: float
+    ) -> "MapRange":
+        """From the median and the highest value of each held-out picture's map."""
+        high = np.quantile(highest, 1 - far, method="higher")
+        return MapRange(float(np.median(usual)), float(high))
 
 
 @dataclass(frozen=True)

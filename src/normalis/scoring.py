@@ -14,7 +14,8 @@ from normalis.ahead import ahead, threads_for
 from normalis.answering import AbstractScorer, Measured, MeasuredPaper
 from normalis.backbones.pyramid import AbstractPyramid
 from normalis.calibration import Calibration
-from normalis.detectors.contract import AbstractDetector, PaperScores, Scores
+from normalis.detectors.contract import AbstractDetector
+from normalis.detectors.records import PaperScores, Scores
 from normalis.errors import SettingsError
 from normalis.features.store import as_stored
 from normalis.images.prepare import Frame, Preparation

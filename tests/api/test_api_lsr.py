@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from api_samples import World, files
+from torch import Tensor
 
 from normalis.api import FitSummary, describe, load
+from normalis.detectors.lsr import detector as lsr
 from normalis.detectors.lsr.settings import LSRSettings
 from normalis.images.prepare import Preparation
 from normalis.presets import preset
@@ -64,6 +67,26 @@ def test_new_pictures_are_scored_in_their_own_pixels(
         assert isinstance(alone, Result)
         assert alone.score == pytest.approx(answer.score, rel=1e-4, abs=1e-4)
         np.testing.assert_allclose(alone.map, answer.map, rtol=1e-3, atol=1e-4)
+
+
+def test_the_published_scores_cost_no_second_restoration(
+    world: World, fitted: tuple[Path, FitSummary], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer, calls = load(fitted[0], device="cpu"), 0
+    restore = lsr.restore
+
+    def counted(*args: Any, **named: Any) -> Tensor:
+        nonlocal calls
+        calls += 1
+        return restore(*args, **named)
+
+    monkeypatch.setattr(lsr, "restore", counted)
+    (answer,) = scorer.score(sorted(world.data.rglob("*.png"))[:1], paper=True)
+    assert isinstance(answer, Result)
+    assert answer.paper is not None
+    np.testing.assert_array_equal(answer.paper.additive, answer.map)
+    assert answer.paper.score == answer.score
+    assert calls == 1
 
 
 @pytest.mark.parametrize("killed_at", [3, 8])

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from normalis.detectors.build import build_detector
-from normalis.detectors.contract import PLACE, Batch, PictureShapes
+from normalis.detectors.contract import PLACE, PictureShapes
 from normalis.detectors.lsr.detector import LSR
 from normalis.detectors.lsr.settings import LSRSettings
+from normalis.detectors.records import Batch
 
 __all__ = ["LOCATED", "SHAPES", "located_maps", "made_lsr", "made_maps", "small_lsr", "trained_lsr"]
 
@@ -19,7 +20,13 @@ LOCATED = PictureShapes((16, 16), ((1, 16, 16), PLACE))
 
 def small_lsr(**changes: Any) -> LSRSettings:
     small = LSRSettings(
-        widths=(8, 16), codes=8, prior_width=16, prior_depth=1, restorations=3, smoothing=3
+        widths=(8, 16),
+        codes=8,
+        prior_width=16,
+        prior_depth=1,
+        restorations=3,
+        smoothing=3,
+        augmentation="none",
     )
     return replace(small, **changes)
 

@@ -7,8 +7,9 @@ import torch
 from hgad_forms import FORMS, SMALL, levels_of, made_hgad, ready
 from torch import Tensor
 
-from normalis.detectors.contract import Batch, PictureShapes
+from normalis.detectors.contract import PictureShapes
 from normalis.detectors.hgad.build import build_hgad
+from normalis.detectors.records import Batch
 from small_world import FOUR_MAPS, made_maps
 
 FEW_CHANNELS = PictureShapes((16, 16), ((4, 4, 4), (6, 2, 2)))

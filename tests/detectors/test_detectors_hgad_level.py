@@ -9,9 +9,11 @@ import torch
 from hgad_forms import SMALL, levels_of, made_hgad, ready
 from torch.nn.functional import avg_pool2d
 
-from normalis.detectors.contract import Batch, PictureShapes, top_mean
+from normalis.detectors.contract import PictureShapes
 from normalis.detectors.hgad.build import build_hgad
 from normalis.detectors.hgad.level import draw_places, even_places
+from normalis.detectors.levels import upsample
+from normalis.detectors.records import Batch, top_mean
 from normalis.detectors.whitened import whitened_levels
 from normalis.errors import SettingsError
 from normalis.nn.blur import gaussian_blur
@@ -94,7 +96,8 @@ def test_a_memory_is_asked_for_its_own_map_and_neighbourhood() -> None:
         z, _ = detector.whitening[order.index(i)](maps[i], concept)
         around = avg_pool2d(z, side, stride=1, padding=side // 2, count_include_pad=False)
         energies.append(memory(around, concept))
-    parts = detector.form.standard(energies, detector.scale, concept=concept)
+    standard = detector.scale.each(energies, concept=concept)
+    parts = [upsample(part, detector.form.size) for part in standard]
     scores = detector.score(maps)
     torch.testing.assert_close(scores.maps, gaussian_blur(torch.stack(parts).mean(0), 4.0))
     tops = [top_mean(gaussian_blur(part, 4.0), detector.form.top_share) for part in parts]

@@ -8,9 +8,10 @@ from lsr_samples import SHAPES, made_lsr, made_maps, small_lsr, trained_lsr
 
 from normalis.autoencoder import VAE, VQVAE
 from normalis.detectors.build import build_detector
-from normalis.detectors.contract import Batch, LearnsInStages, PictureShapes
+from normalis.detectors.contract import LearnsInStages, PictureShapes
 from normalis.detectors.lsr.detector import LSR
 from normalis.detectors.lsr.settings import PUBLISHED, LSRSettings
+from normalis.detectors.records import Batch
 from normalis.errors import SettingsError
 from normalis.prior import CausalTransformer, PixelSNAIL
 
@@ -83,8 +84,8 @@ def test_a_fit_starts_from_its_seed_alone() -> None:
 def test_pictures_are_standardised_by_the_training_ones() -> None:
     detector = made_lsr()
     maps = torch.cat([made_maps(8, seed=s)[0] for s in range(3)])
-    assert float(detector.mean) == pytest.approx(float(maps.mean()), rel=1e-4)
-    assert float(detector.spread) == pytest.approx(float(maps.std()), rel=1e-2)
+    assert float(detector.scale.mean) == pytest.approx(float(maps.mean()), rel=1e-4)
+    assert float(detector.scale.spread) == pytest.approx(float(maps.std()), rel=1e-2)
 
 
 # --- scores ---
@@ -128,6 +129,21 @@ def test_the_map_points_at_what_does_not_belong(trained: LSR) -> None:
         left = 8 - 8 * (row % 2)
         assert place // 16 >= 10
         assert left - 1 <= place % 16 < left + 9
+
+
+def test_the_map_is_the_difference_from_the_mean_restoration_or_the_mean_difference() -> None:
+    maps = made_maps(4, mark=True)
+    for compared in ("mean", "each"):
+        settings = small_lsr(compared=compared, erosion=1, smoothing=1)
+        detector = trained_lsr(settings, steps=5)
+        found, x = detector.restorations(maps), detector.scale(maps[0])
+        pictures = torch.stack([detector.scale(found.pictures[:, i]) for i in range(3)], 1)
+        weights = found.weights[:, :, None, None, None]
+        if compared == "mean":
+            wanted = (x - (weights * pictures).sum(1)).abs()
+        else:
+            wanted = (weights * (pictures - x[:, None]).abs()).sum(1)
+        torch.testing.assert_close(detector.score(maps).maps, wanted[:, 0], rtol=1e-3, atol=1e-4)
 
 
 def test_the_restored_picture_is_nearer_to_what_is_usual(trained: LSR) -> None:
@@ -182,7 +198,7 @@ def test_image_scores_alone_are_those_beside_the_maps(form: LSRSettings) -> None
 def test_a_baseline_scores_by_its_reconstruction() -> None:
     detector = trained_lsr(FORMS["vae"], steps=5)
     maps = made_maps(4)
-    x = (maps[0] - detector.mean) / detector.spread
+    x = detector.scale(maps[0])
     difference = (x - detector.autoencoder(x).pictures).abs().mean(1)
     torch.testing.assert_close(detector.score(maps).image, difference.mean((1, 2)))
 
@@ -243,7 +259,21 @@ def test_what_does_not_fit_the_picture_is_refused() -> None:
         build_detector(small_lsr(), shapes, concepts=1, seed=0)
 
 
-def test_restoration_is_no_graph_and_says_so() -> None:
-    refusal = made_lsr().no_graph
-    assert refusal is not None
-    assert "restoration" in refusal
+@torch.no_grad()
+def test_a_graph_has_the_scores_and_says_that_its_map_is_another() -> None:
+    detector, maps = trained_lsr(), made_maps(6, mark=True)
+    whole, graph = detector.score(maps), detector.score_in_graph(maps)
+    torch.testing.assert_close(graph.image, whole.image)
+    assert graph.maps.shape == whole.maps.shape
+    stated = detector.graph_map
+    assert stated is not None
+    assert "unlikely" in stated.meaning
+    # Places are marked where restoration would draw anew: there the pictures' bars are.
+    assert stated.high == float(detector.thresholds[1])
+    assert float(graph.maps[:, 12:].amax()) > stated.high
+
+
+def test_a_baseline_has_one_map_everywhere() -> None:
+    detector = made_lsr(small_lsr(score="reconstruction"))
+    assert detector.graph_map is None
+    assert detector.no_graph is None

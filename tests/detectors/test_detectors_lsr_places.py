@@ -5,9 +5,9 @@ import torch
 from lsr_samples import LOCATED, SHAPES, located_maps, small_lsr
 
 from normalis.detectors.build import build_detector
-from normalis.detectors.contract import Batch
 from normalis.detectors.lsr.detector import LSR
 from normalis.detectors.lsr.settings import LSRSettings
+from normalis.detectors.records import Batch
 
 FORMS: dict[str, LSRSettings] = {
     "transformer": small_lsr(),

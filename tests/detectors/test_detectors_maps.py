@@ -9,8 +9,8 @@ import torch
 from scipy.ndimage import gaussian_filter, zoom
 from torch import Tensor
 
-from normalis.detectors.contract import top_mean
 from normalis.detectors.levels import LevelScale, MapForm, upsample
+from normalis.detectors.records import top_mean
 from normalis.detectors.vqflow.maps import paper_scores
 from small_world import made_detector, made_maps
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from normalis.detectors.contract import AbstractDetector, Batch, Losses, PictureShapes
+from normalis.detectors.contract import AbstractDetector, PictureShapes
+from normalis.detectors.records import Batch, Losses
 from normalis.errors import SettingsError
 from small_world import FOUR_MAPS, TWO_MAPS, made_detector, made_maps, small_settings
 

@@ -9,7 +9,6 @@ from export_samples import fit_preset
 
 from normalis.export.info import Format
 from normalis.export.write import export_model, program_of
-from small_world import write_weights
 
 __all__ = ["exported", "model"]
 
@@ -17,8 +16,7 @@ __all__ = ["exported", "model"]
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     folder = tmp_path_factory.mktemp("models")
-    weights = write_weights(folder)
-    return cache(lambda name: fit_preset(name, weights, folder))
+    return cache(lambda name: fit_preset(name, folder))
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter, uniform_filter
+from torch.nn.functional import interpolate
 
-from normalis.nn import gaussian_blur, local_mean
+from normalis.nn import blurred_enlargement, gaussian_blur, local_mean
 
 
 @settings(max_examples=30)
@@ -40,6 +41,17 @@ def test_zero_changes_nothing() -> None:
 def test_a_constant_stays() -> None:
     maps = torch.full((1, 9, 7), 3.0)
     torch.testing.assert_close(gaussian_blur(maps, 2.0), maps)
+
+
+@pytest.mark.parametrize("sigma", [0.0, 0.1, 1.5, 4.0])
+@pytest.mark.parametrize("grid", [(1, 1), (5, 9), (20, 30)])
+def test_enlarging_and_blurring_by_matrices_equals_one_after_the_other(
+    grid: tuple[int, int], sigma: float
+) -> None:
+    maps = torch.randn(3, *grid, dtype=torch.float64)
+    wide = interpolate(maps[:, None], (20, 30), mode="bilinear", align_corners=False)[:, 0]
+    expected = gaussian_blur(wide, sigma)
+    torch.testing.assert_close(blurred_enlargement(maps, (20, 30), sigma), expected)
 
 
 @pytest.mark.parametrize("side", [1, 3, 5])

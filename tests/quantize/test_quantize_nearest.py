@@ -44,6 +44,18 @@ def test_ties_take_the_first() -> None:
     assert nearest_codes(torch.tensor([[0.0], [1.0], [2.0]]), codes).tolist() == [1, 1, 0]
 
 
+def test_a_graph_names_the_same_codes_the_first_of_several() -> None:
+    class Nearest(torch.nn.Module):
+        def forward(self, x: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+            return nearest_codes(x, codes)
+
+    x, codes = torch.randn(300, 4), torch.randn(40, 4)
+    codes[20:] = codes[:20].flip(0)
+    graph = torch.export.export(Nearest(), (x, codes)).module()
+    assert torch.equal(graph(x, codes), nearest_codes(x, codes))
+    assert int(graph(x, codes).max()) < 20
+
+
 def test_many_rows_are_searched_in_parts() -> None:
     codes = torch.arange(5.0)[:, None]
     x = (torch.arange(40_000) % 5)[:, None] + 0.25

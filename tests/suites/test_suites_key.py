@@ -70,7 +70,7 @@ def test_every_setting_and_the_code_matter() -> None:
 
 def test_of_the_weights_the_content_matters_and_not_the_path(tmp_path: Path) -> None:
     recipe = small_recipe(write_weights(tmp_path))
-    copy = Path(shutil.copy(tmp_path / "weights.safetensors", tmp_path / "copy.safetensors"))
+    copy = Path(shutil.copy(tmp_path / "test_resnet.safetensors", tmp_path / "copy.safetensors"))
     moved = replace(recipe, backbone=replace(recipe.backbone, weights=str(copy)))
     assert key(recipe) == key(moved)
     copy.write_bytes(copy.read_bytes() + b"\0")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from normalis.detectors.contract import Batch, Losses
+from normalis.detectors.records import Batch, Losses
 from normalis.detectors.vqflow.detector import VQFlow
 from normalis.progress import Silent
 from normalis.training import TrainingData, TrainingSettings, train

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from normalis.detectors.contract import Assignment, Losses, Term
+from normalis.detectors.records import Assignment, Losses, Term
 from normalis.errors import SettingsError
 from normalis.progress import Silent
 from normalis.training import Tally, TrainingData, TrainingSettings, record_from, train, write_log

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from normalis.detectors.contract import Batch
+from normalis.detectors.records import Batch
 from normalis.detectors.vqflow.detector import VQFlow
 from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.errors import FitError

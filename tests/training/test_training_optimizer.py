@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from normalis.detectors.contract import ParameterGroup
+from normalis.detectors.records import ParameterGroup
 from normalis.training import TrainingSettings
 from normalis.training.optimizer import optimizer_of, set_rate
 

@@ -30,13 +30,15 @@ from normalis.bundle.manifest import Manifest, PictureCounts
 from normalis.bundle.save import write_bundle
 from normalis.calibration import Calibration, calibrate
 from normalis.detectors.build import build_detector
-from normalis.detectors.contract import AbstractDetector, PictureShapes, Scores
+from normalis.detectors.contract import AbstractDetector, PictureShapes
+from normalis.detectors.records import Scores
 from normalis.features.extract import FeatureTable
 from normalis.progress import Observer, Silent
 from normalis.recipes import Recipe
 from normalis.results import MapRange
+from normalis.training.data import TrainingData
 from normalis.training.log import EpochRecord, write_log
-from normalis.training.loop import TrainingData, train
+from normalis.training.loop import train
 from normalis.training.processes import joined_processes, this_process
 
 __all__ = ["FitSummary", "fit"]
@@ -227,8 +229,7 @@ def _calibrate(
         torch.cat(column).cpu().numpy() for column in zip(*batches, strict=True)
     )
     calibration = calibrate(image.astype(np.float64), concept, settings=recipe.calibration)
-    high = np.quantile(highest, 1 - recipe.calibration.far, method="higher")
-    return calibration, MapRange(float(np.median(usual)), float(high))
+    return calibration, MapRange.of(usual, highest, far=recipe.calibration.far)
 
 
 def _figures(scores: Scores) -> tuple[Tensor, Tensor, Tensor, Tensor]:

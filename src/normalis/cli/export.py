@@ -18,6 +18,17 @@ def export(
     target: Annotated[
         Literal["onnx", "openvino", "torch"], typer.Option("--format", help="Which runtime.")
     ] = "onnx",
+    precision: Annotated[
+        Literal["float32", "bf16", "int8"],
+        typer.Option(help="What it computes in; a coarser one needs --pictures."),
+    ] = "float32",
+    pictures: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="What the model was fitted on, to measure a coarser graph's thresholds; may be "
+            "given again."
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an exported model that is already there.")
     ] = False,
@@ -25,9 +36,17 @@ def export(
     """Write a model as one graph for another runtime; 'normalis score' runs it without torch."""
     from normalis.export.write import export_model
 
-    info = export_model(model, out, format=target, overwrite=overwrite)
+    info = export_model(
+        model,
+        out,
+        format=target,
+        precision=precision,
+        pictures=pictures or (),
+        overwrite=overwrite,
+    )
     size = sum(path.stat().st_size for path in out.iterdir())
     tell(
-        f"exported: {out} ({info.format}, {amount(size)})",
+        f"exported: {out} ({info.format}, {info.precision}, {amount(size)})",
+        *([f"note: its map says {info.map_meaning}"] if info.map_meaning else ()),
         f"next: normalis score {out} PICTURES --out answers",
     )

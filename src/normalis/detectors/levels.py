@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from normalis.detectors.contract import top_mean
+from normalis.detectors.records import top_mean
 from normalis.errors import SettingsError
-from normalis.nn.blur import gaussian_blur
+from normalis.nn.blur import blurred_enlargement
 
 __all__ = ["LevelScale", "MapForm", "check_neighbourhood", "chosen_levels", "one_each", "upsample"]
 
@@ -65,6 +65,12 @@ class LevelScale(nn.Module):
         location = self.location[concept, level, None, None]
         return (energy - location) / self.spread[concept, level, None, None]
 
+    def each(
+        self, energies: list[Float[Tensor, "b _ _"]], *, concept: Int[Tensor, " b"]
+    ) -> list[Float[Tensor, "b _ _"]]:
+        """The energies of every level in turn."""
+        return [self(energy, level, concept=concept) for level, energy in enumerate(energies)]
+
     def _set_rows(self, rows: slice, first: Tensor, second: Tensor) -> None:
         mean = first.double().mean(0)
         variance = second.double().mean(0) - mean.square()
@@ -91,24 +97,25 @@ class MapForm:
     top_share: float
     by_level: bool
 
-    def standard(
-        self, energies: list[Tensor], scale: LevelScale, *, concept: Int[Tensor, " b"]
-    ) -> list[Float[Tensor, "b h w"]]:
-        """The standardised map of each flow's and memory's energies, not smoothed."""
-        return [
-            upsample(scale(energy, level, concept=concept), self.size)
-            for level, energy in enumerate(energies)
-        ]
-
     def joined(
-        self, parts: list[Float[Tensor, "b h w"]]
+        self, parts: list[Float[Tensor, "b _ _"]]
     ) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
         """The map and the image score of standardised maps, one of each flow and memory."""
-        total = gaussian_blur(torch.stack(parts).mean(0), self.smoothing)
         if not self.by_level:
+            total = self._mean(parts)
             return total, top_mean(total, self.top_share)
-        tops = [top_mean(gaussian_blur(part, self.smoothing), self.top_share) for part in parts]
-        return total, torch.stack(tops).mean(0)
+        smooth = [blurred_enlargement(part, self.size, self.smoothing) for part in parts]
+        tops = [top_mean(part, self.top_share) for part in smooth]
+        return torch.stack(smooth).mean(0), torch.stack(tops).mean(0)
+
+    def _mean(self, parts: list[Float[Tensor, "b _ _"]]) -> Float[Tensor, "b h w"]:
+        """Enlarging and blurring are linear: maps of one grid are added before, and not after."""
+        by_grid: dict[tuple[int, ...], list[Tensor]] = {}
+        for part in parts:
+            by_grid.setdefault(tuple(part.shape[1:]), []).append(part)
+        sums = [torch.stack(alike).sum(0) / len(parts) for alike in by_grid.values()]
+        smooth = [blurred_enlargement(x, self.size, self.smoothing) for x in sums]
+        return torch.stack(smooth).sum(0)
 
 
 def chosen_levels(levels: tuple[int, ...], maps: int, *, setting: str) -> tuple[int, ...]:

@@ -1,14 +1,14 @@
 """The graph that is exported: from the prepared picture to map, score, p-value and concept."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from normalis.backbones.pyramid import AbstractPyramid
 from normalis.calibration import Calibration
 from normalis.detectors.contract import AbstractDetector
 
-__all__ = ["ScoreGraph", "as_stored_by_arithmetic"]
+__all__ = ["ScoreGraph", "as_stored_by_arithmetic", "held_out_table"]
 
 _LARGEST = 65504.0  # of float16
 _SPLITTER = float(2 ** (24 - 11) + 1)  # float32 has 24 digits, float16 has 11
@@ -22,6 +22,7 @@ class ScoreGraph(nn.Module):
         detector: The fitted detector, in its fastest form.
         calibration: Gives the p-values.
         concepts: How many concepts the detector may name.
+        rounded: Features are rounded as stored ones are.
     """
 
     held_out: Tensor
@@ -34,27 +35,44 @@ class ScoreGraph(nn.Module):
         *,
         calibration: Calibration,
         concepts: int,
+        rounded: bool = True,
     ) -> None:
         super().__init__()
         self.pyramid = pyramid
         self.detector = detector
-        groups = [calibration.compared_with(concept) for concept in range(concepts)]
-        held_out = torch.full((concepts, max(map(len, groups))), -torch.inf)
-        for row, scores in zip(held_out, groups, strict=True):
-            row[: len(scores)] = torch.tensor(scores)
+        self.rounded = rounded
+        held_out, counts = held_out_table(calibration, concepts)
         self.register_buffer("held_out", held_out)
-        self.register_buffer("counts", torch.tensor([len(scores) for scores in groups]))
+        self.register_buffer("counts", counts)
 
     def forward(self, pixels: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
         """Map, score, p-value and concept of prepared pictures, RGB in [0, 1].
 
         Where the method says how sure the concept is, that comes last.
         """
-        scores = self.detector.score([as_stored_by_arithmetic(x) for x in self.pyramid(pixels)])
+        maps = self.pyramid(pixels)
+        if self.rounded:
+            maps = [as_stored_by_arithmetic(x) for x in maps]
+        scores = self.detector.score_in_graph(maps)
         as_high = (self.held_out[scores.concept] >= scores.image[:, None]).sum(1)
         p_value = (1 + as_high) / (1 + self.counts[scores.concept])
         sure = () if scores.probability is None else (scores.probability,)
         return scores.maps, scores.image, p_value, scores.concept, *sure
+
+
+def held_out_table(
+    calibration: Calibration, concepts: int
+) -> tuple[Float[Tensor, "k n"], Int[Tensor, " k"]]:
+    """The held-out scores that each concept is compared with, and how many.
+
+    Rows are as long as there are held-out pictures, so that another calibration of the same
+    pictures fits in their place.
+    """
+    groups = [calibration.compared_with(concept) for concept in range(concepts)]
+    table = torch.full((concepts, len(calibration.scores)), -torch.inf)
+    for row, scores in zip(table, groups, strict=True):
+        row[: len(scores)] = torch.tensor(scores)
+    return table, torch.tensor([len(scores) for scores in groups])
 
 
 def as_stored_by_arithmetic(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:

@@ -8,10 +8,23 @@ from typing import Any, Literal
 from normalis.bundle.sealed import Kind, check_digests, parsed, read_sealed, sealed_text
 from normalis.errors import BundleError
 
-__all__ = ["EXPORT", "FORMATS", "GRAPHS", "ExportInfo", "Format", "is_export", "read_export"]
+__all__ = [
+    "EXPORT",
+    "FORMATS",
+    "GRAPHS",
+    "PRECISIONS",
+    "ExportInfo",
+    "Format",
+    "Precision",
+    "is_export",
+    "read_export",
+]
 
 Format = Literal["onnx", "openvino", "torch"]
 FORMATS: tuple[Format, ...] = ("onnx", "openvino", "torch")
+
+Precision = Literal["float32", "bf16", "int8"]
+PRECISIONS: tuple[Precision, ...] = ("float32", "bf16", "int8")
 
 # The file that holds the graph of each format.
 GRAPHS: Mapping[str, str] = {"onnx": "model.onnx", "openvino": "model.xml", "torch": "model.pt2"}
@@ -44,9 +57,12 @@ class ExportInfo:
         preparation: How pictures come to the graph's size.
         concepts: How many concepts the model may name.
         concept_names: What they are called, where that is known.
-        calibration: The held-out scores, from which thresholds and p-values come.
+        calibration: The held-out scores that this very graph gives, from which thresholds and
+            p-values come.
         map_range: Usual and high value of the maps.
         files: sha256 of every file of the graph; empty in the copy inside the graph itself.
+        precision: The numbers that it computes in; in `int8` those of the backbone alone.
+        map_meaning: What the map is where it is not the model's own, a clause.
     """
 
     version: str
@@ -60,6 +76,8 @@ class ExportInfo:
     calibration: dict[str, Any]
     map_range: tuple[float, float]
     files: dict[str, str]
+    precision: Precision = "float32"
+    map_meaning: str = ""
 
     def to_text(self) -> str:
         """JSON with the schema's number, and a seal over all the rest."""

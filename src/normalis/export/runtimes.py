@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from normalis.errors import BundleError, ExportError
-from normalis.export.info import GRAPHS, Format
+from normalis.export.info import GRAPHS, Format, Precision
 
 __all__ = ["INPUT", "OUTPUTS", "AbstractRuntime", "Outputs", "open_runtime", "require"]
 
@@ -22,6 +22,7 @@ OUTPUTS = ("map", "score", "p_value", "concept", "concept_probability")
 # What to install for a library.
 _EXTRAS: Mapping[str, str] = {
     "onnxruntime": "runtime",
+    "onnxruntime.quantization": "deploy",
     "openvino": "deploy",
     "onnx": "deploy",
     "onnxscript": "deploy",
@@ -85,15 +86,28 @@ class OpenVino(AbstractRuntime):
     Args:
         path: The graph.
         threads: Processor cores to use; None leaves it to the runtime.
+        precision: What it computes in.
+
+    Raises:
+        ExportError: This processor has no such numbers.
     """
 
-    def __init__(self, path: Path, *, threads: int | None) -> None:
+    def __init__(self, path: Path, *, threads: int | None, precision: Precision) -> None:
         library: Any = require("openvino")
+        core = library.Core()
+        if precision == "bf16" and "BF16" not in core.get_property(
+            "CPU", "OPTIMIZATION_CAPABILITIES"
+        ):
+            raise ExportError(
+                f"{path}: computes in bfloat16, in which its thresholds were measured, and this "
+                "processor cannot; export the model in float32 or int8."
+            )
         # Left to itself it computes in bfloat16 where the processor can.
-        settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}
+        hint = "bf16" if precision == "bf16" else "f32"
+        settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": hint}
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
-        self._graph = library.Core().compile_model(str(path), "CPU", settings)
+        self._graph = core.compile_model(str(path), "CPU", settings)
 
     def run(self, pixels: Float32[np.ndarray, "b 3 h w"]) -> Outputs:
         """The outputs for a batch."""
@@ -123,17 +137,25 @@ class TorchProgram(AbstractRuntime):
         return _outputs(out.numpy() for out in outputs)
 
 
-def open_runtime(folder: Path, format: Format, *, threads: int | None) -> AbstractRuntime:  # noqa: A002
+def open_runtime(
+    folder: Path,
+    format: Format,  # noqa: A002
+    *,
+    precision: Precision = "float32",
+    threads: int | None,
+) -> AbstractRuntime:
     """The runtime of a format with the graph in this folder.
 
     Raises:
-        ExportError: The runtime is not installed; the extra to install is named.
+        ExportError: The runtime is not installed, and the extra to install is named; or this
+            processor has no numbers of this precision.
         BundleError: The runtime cannot read the graph.
     """
-    kinds = {"onnx": OnnxRuntime, "openvino": OpenVino, "torch": TorchProgram}
     path = folder / GRAPHS[format]
     try:
-        return kinds[format](path, threads=threads)
+        if format == "openvino":
+            return OpenVino(path, threads=threads, precision=precision)
+        return (OnnxRuntime if format == "onnx" else TorchProgram)(path, threads=threads)
     except ExportError:
         raise
     except Exception as error:  # every runtime has errors of its own kind

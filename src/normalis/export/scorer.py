@@ -91,7 +91,7 @@ def load_export(path: Path, *, threads: int | None = None) -> ExportedScorer:
     """
     folder, info = read_export(path)
     return ExportedScorer(
-        open_runtime(folder, info.format, threads=threads),
+        open_runtime(folder, info.format, precision=info.precision, threads=threads),
         TypeAdapter(Preparation).validate_python(info.preparation),
         calibration=Calibration.from_json(info.calibration),
         map_range=MapRange(*info.map_range),

@@ -2,7 +2,7 @@
 
 import shutil
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -15,10 +15,15 @@ from torch.export import Dim, ExportedProgram
 from normalis.bundle.load import bundle_recipe, load_bundle
 from normalis.bundle.manifest import MANIFEST, read_manifest
 from normalis.bundle.sealed import file_digest
+from normalis.calibration import Calibration
 from normalis.errors import ExportError
-from normalis.export.graph import ScoreGraph
-from normalis.export.info import EXPORT, FORMATS, GRAPHS, ExportInfo, Format
-from normalis.export.runtimes import INPUT, OUTPUTS, open_runtime, require
+from normalis.export.graph import ScoreGraph, held_out_table
+from normalis.export.info import EXPORT, FORMATS, GRAPHS, ExportInfo, Format, Precision
+from normalis.export.made_from import MadeFrom, made_from, prepared
+from normalis.export.precision import check_precision
+from normalis.export.quantize import quantize_backbone
+from normalis.export.recalibrate import recalibrated
+from normalis.export.runtimes import INPUT, OUTPUTS, AbstractRuntime, open_runtime, require
 from normalis.images.write import write_text
 
 __all__ = ["METADATA", "export_model", "program_of"]
@@ -28,7 +33,9 @@ METADATA = "normalis"
 
 _OPSET = 18
 _MOST_PICTURES = 1 << 16  # in a batch
-_CLOSE = 1e-3  # of the largest value of a map
+_RANGE_PICTURES = 64  # from which the ranges of whole numbers come
+# Of the largest value of a map, at half of its places.
+_CLOSE: Mapping[Precision, float] = {"float32": 1e-3, "bf16": 0.1, "int8": 0.1}
 
 
 def export_model(
@@ -36,15 +43,25 @@ def export_model(
     out: Path,
     *,
     format: Format = "onnx",  # noqa: A002
+    precision: Precision = "float32",
+    pictures: Sequence[Path] = (),
     overwrite: bool = False,
     program: ExportedProgram | None = None,
 ) -> ExportInfo:
     """Write a model as one graph with its metadata: prepared picture in, answers out.
 
+    In a coarser precision than float32 scores shift, and with them false alarms. So the graph
+    itself scores the held-out pictures, and its own p-values and thresholds come from those
+    scores: the rate is promised as before, for it asks of a score no more than to be one function
+    that was made without them. The ranges of `int8` come from training pictures alone.
+
     Args:
         model: Folder that `fit` wrote.
         out: Folder of the exported model to be; its parent must exist.
         format: Which runtime it is for.
+        precision: `bf16` computes all in bfloat16, and `int8` the backbone in whole numbers; the
+            likelihoods and distances behind it do not bear those (`experiments/LOG.md`).
+        pictures: Folders or manifests that the model was fitted on, for a coarser precision.
         overwrite: Replace an exported model that is already there.
         program: As `program_of` gives it, where several formats are written of one model.
 
@@ -53,26 +70,25 @@ def export_model(
 
     Raises:
         BundleError: Not a model, of a newer format, or altered.
-        ExportError: Something is in the way, a library is missing, the model has no such graph, or
-            the graph does not give the model's maps.
+        ExportError: Something is in the way, a library is missing, the model has no such graph,
+            the precision makes no sense, its pictures are missing, or the graph does not give the
+            model's maps.
     """
     if format not in FORMATS:
         raise ExportError(f"There is no format '{format}'; there are: {', '.join(FORMATS)}.")
+    check_precision(format, precision, has_pictures=bool(pictures))
     _require_place(out, overwrite=overwrite)
     for library in _LIBRARIES[format]:
         require(library)
-    info = _info(model, format)
-    program = program or program_of(model)
+    found = made_from(model, pictures) if pictures else None
+    loaded = program or program_of(model, rounded=precision != "bf16")
+    info = _info(model, format, precision)
     whole = out.absolute()
     partial = whole.parent / f".{whole.name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
-        _WRITERS[format](program, info.to_text(), partial / GRAPHS[format])
-        _verify(program, partial, info)
-        files = {path.name: file_digest(path) for path in sorted(partial.iterdir())}
-        sealed = replace(info, files=files)
-        write_text(partial / EXPORT.file, sealed.to_text())
+        sealed = _write(loaded, info, partial, found=found)
         if whole.exists():
             shutil.rmtree(whole)
         partial.replace(whole)
@@ -81,24 +97,55 @@ def export_model(
     return sealed
 
 
-def _verify(program: ExportedProgram, folder: Path, info: ExportInfo) -> None:
-    """Refuse a graph that does not answer as the model does, on made pictures.
+def _write(
+    program: ExportedProgram, info: ExportInfo, folder: Path, *, found: MadeFrom | None
+) -> ExportInfo:
+    """The graph and its metadata; in a coarser precision with thresholds of its own."""
+    path, writer = folder / GRAPHS[info.format], _WRITERS[info.format]
+    learned = found.train[:_RANGE_PICTURES] if found else ()
+    ranges = learned if info.precision == "int8" else ()
+    _set_held_out(program, info)  # another export may have left its own
+    writer(program, info, path, ranges)
+    runtime = open_runtime(folder, info.format, precision=info.precision, threads=None)
+    _verify(program, runtime, info, learned[:3])
+    if found:
+        info = recalibrated(info, runtime, found)
+        _set_held_out(program, info)
+        writer(program, info, path, ranges)
+    files = {path.name: file_digest(path) for path in sorted(folder.iterdir())}
+    sealed = replace(info, files=files)
+    write_text(folder / EXPORT.file, sealed.to_text())
+    return sealed
+
+
+def _set_held_out(program: ExportedProgram, info: ExportInfo) -> None:
+    """Let the p-values of the graph be those of the calibration that it states."""
+    table = held_out_table(Calibration.from_json(info.calibration), info.concepts)
+    for name, values in zip(("held_out", "counts"), table, strict=True):
+        program.state_dict[name].copy_(values)
+
+
+def _verify(
+    program: ExportedProgram, runtime: AbstractRuntime, info: ExportInfo, learned: Sequence[Path]
+) -> None:
+    """Refuse a graph that does not answer as the model does, on pictures of its own or made ones.
 
     A code that lies as near as another may be chosen by a rounding, so single places may differ.
     """
-    runtime = open_runtime(folder, info.format, threads=None)
     size = (info.preparation["height"], info.preparation["width"])
     pixels = torch.rand(3, 3, *size, generator=torch.Generator().manual_seed(0))
+    if learned:
+        pixels = torch.from_numpy(np.concatenate(list(prepared(learned, info.preparation))))
     with torch.no_grad():
         wanted = program.module()(pixels)[0].numpy()
     got = runtime.run(pixels.numpy()).map
     far = got.shape != wanted.shape or (
-        np.median(np.abs(got - wanted)) > _CLOSE * np.abs(wanted).max()
+        np.median(np.abs(got - wanted)) > _CLOSE[info.precision] * np.abs(wanted).max()
     )
     if far:
         raise ExportError(
-            f"The graph for {info.format} does not give this model's maps, so it was not written; "
-            "export to another format, or use the model itself."
+            f"The graph for {info.format} in {info.precision} does not give this model's maps, so "
+            "it was not written; export it otherwise, or use the model itself."
         )
 
 
@@ -117,10 +164,11 @@ def _require_place(out: Path, *, overwrite: bool) -> None:
         raise ExportError(f"{out}: is already there; choose another --out, or add --overwrite.")
 
 
-def _info(model: Path, format: Format) -> ExportInfo:  # noqa: A002
+def _info(model: Path, format: Format, precision: Precision) -> ExportInfo:  # noqa: A002
     """The metadata, but for the files."""
     manifest = read_manifest(model)
     recipe = bundle_recipe(model, manifest)
+    other = load_bundle(model, device=torch.device("cpu"), compiled=False).detector.graph_map
     return ExportInfo(
         version=version("normalis"),
         format=format,
@@ -131,13 +179,19 @@ def _info(model: Path, format: Format) -> ExportInfo:  # noqa: A002
         concepts=manifest.concepts,
         concept_names=manifest.concept_names,
         calibration=manifest.calibration,
-        map_range=manifest.map_range,
+        map_range=(other.low, other.high) if other else manifest.map_range,
         files={},
+        precision=precision,
+        map_meaning=other.meaning if other else "",
     )
 
 
-def program_of(model: Path) -> ExportedProgram:
+def program_of(model: Path, *, rounded: bool = True) -> ExportedProgram:
     """A saved model as one graph, for batches of any size.
+
+    Args:
+        model: Its folder.
+        rounded: Features are rounded as stored ones are, so that scores are the model's own.
 
     Raises:
         BundleError: Not a model, of a newer format, or altered.
@@ -153,7 +207,11 @@ def program_of(model: Path) -> ExportedProgram:
         )
     concepts = read_manifest(model).concepts
     graph = ScoreGraph(
-        scorer.pyramid, scorer.detector, calibration=scorer.calibration, concepts=concepts
+        scorer.pyramid,
+        scorer.detector,
+        calibration=scorer.calibration,
+        concepts=concepts,
+        rounded=rounded,
     )
     preparation = scorer.preparation
     # Of two pictures: a batch of one would be taken for a law.
@@ -173,8 +231,10 @@ def program_of(model: Path) -> ExportedProgram:
         ) from error
 
 
-def _write_onnx(program: ExportedProgram, metadata: str, path: Path) -> None:
-    """ONNX, the metadata in its properties."""
+def _write_onnx(
+    program: ExportedProgram, info: ExportInfo, path: Path, ranges: Sequence[Path]
+) -> None:
+    """ONNX, the metadata in its properties; with pictures for the ranges, in whole numbers."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the converter's own making
         converted: Any = torch.onnx.export(
@@ -185,29 +245,35 @@ def _write_onnx(program: ExportedProgram, metadata: str, path: Path) -> None:
             output_names=list(OUTPUTS[: len(program.graph_signature.user_outputs)]),
             verbose=False,
         )
-    converted.model.metadata_props[METADATA] = metadata
+    converted.model.metadata_props[METADATA] = info.to_text()
     converted.save(str(path))
+    if ranges:
+        quantize_backbone(path, prepared(ranges, info.preparation), module="pyramid")
 
 
-def _write_openvino(program: ExportedProgram, metadata: str, path: Path) -> None:
+def _write_openvino(
+    program: ExportedProgram, info: ExportInfo, path: Path, ranges: Sequence[Path]
+) -> None:
     """OpenVINO's form, the metadata in its runtime information.
 
     It is made from ONNX: straight from torch, OpenVINO takes some free batches for single pictures.
     """
     library: Any = require("openvino")
     onnx = path.with_suffix(".onnx")
-    _write_onnx(program, metadata, onnx)
+    _write_onnx(program, info, onnx, ranges)
     graph = library.Core().read_model(str(onnx))
-    graph.set_rt_info(metadata, [METADATA])
+    graph.set_rt_info(info.to_text(), [METADATA])
     library.save_model(graph, str(path), compress_to_fp16=False)
     onnx.unlink()
 
 
-def _write_torch(program: ExportedProgram, metadata: str, path: Path) -> None:
+def _write_torch(
+    program: ExportedProgram, info: ExportInfo, path: Path, _ranges: Sequence[Path]
+) -> None:
     """A program of `torch.export`, the metadata among its extra files."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch's own making
-        torch.export.save(program, path, extra_files={METADATA: metadata})
+        torch.export.save(program, path, extra_files={METADATA: info.to_text()})
 
 
 _LIBRARIES: Mapping[Format, tuple[str, ...]] = {
@@ -215,7 +281,7 @@ _LIBRARIES: Mapping[Format, tuple[str, ...]] = {
     "openvino": ("onnx", "onnxscript", "openvino"),
     "torch": (),
 }
-_WRITERS: Mapping[Format, Callable[[ExportedProgram, str, Path], None]] = {
+_WRITERS: Mapping[Format, Callable[[ExportedProgram, ExportInfo, Path, Sequence[Path]], None]] = {
     "onnx": _write_onnx,
     "openvino": _write_openvino,
     "torch": _write_torch,

@@ -71,9 +71,12 @@ class ContextRows(nn.Module):
         self.register_buffer("places", (first + torch.arange(h * w).view(h, w)).to(device))
         self.register_buffer("border", (first + h * w + border).to(device))
 
-    def forward(self, context: CodedContext) -> Int[Tensor, "r t"]:
-        """The rows for every position of every picture, in order."""
-        b, h, w = context.codes.shape
+    def forward(self, context: CodedContext) -> list[Int[Tensor, "_ _ _"]]:
+        """The rows of every position, `b h w` each, but for sides that are all alike, which are 1.
+
+        The rows of the taps come first, then the place's, then the concept's.
+        """
+        _, h, w = context.codes.shape
         side = self.kernel // 2
         padded = F.pad(context.codes, [side] * 4, value=self.outside)
         taps = [
@@ -81,9 +84,9 @@ class ContextRows(nn.Module):
             for u in range(self.kernel)
             for v in range(self.kernel)
         ]
-        concept = self.border + (self.borders * context.concept)[:, None, None]
-        rows = torch.stack([*taps, self.places.expand(b, h, w), concept], dim=-1)
-        return rows.flatten(0, 2)
+        border = self.border if self.borders > 1 else self.border[:1, :1]
+        concept = border + (self.borders * context.concept)[:, None, None]
+        return [*taps, self.places[None], concept]
 
     @torch.no_grad()
     def table(

@@ -25,6 +25,9 @@ __all__ = ["FoldedFlow", "FoldedFusion"]
 
 LARGE_MAP = 1 << 20  # values between two convolutions of one picture
 
+Rows = Int[Tensor, "r t"] | list[Int[Tensor, "_ _ _"]]
+"""The rows of a table at every position: side by side, or, for a graph, one after another."""
+
 
 class FoldedConv(nn.Module):
     """A convolution over `x` and a coded context, stacked.
@@ -43,12 +46,12 @@ class FoldedConv(nn.Module):
         self.register_buffer("table", rows.table(weight[:, own:], bias))
         self.own = channels_last_conv(weight[:, :own], None, grid=codes.grid)
 
-    def forward(
-        self, x: Float[Tensor, "b h w c"], rows: Int[Tensor, "r t"]
-    ) -> Float[Tensor, "b h w o"]:
+    def forward(self, x: Float[Tensor, "b h w c"], rows: Rows) -> Float[Tensor, "b h w o"]:
         """Convolve."""
         y = self.own(x)
-        return y.add_(_sum_of_rows(self.table, rows).view(y.shape))
+        if isinstance(rows, Tensor):
+            return y.add_(F.embedding_bag(rows, self.table, mode="sum").view(y.shape))
+        return sum((F.embedding(row, self.table) for row in rows), start=y)
 
 
 class FoldedCoupling(nn.Module):
@@ -80,7 +83,7 @@ class FoldedCoupling(nn.Module):
         self.register_buffer("offset", coupling.offset.detach())
 
     def forward(
-        self, x: Float[Tensor, "b h w c"], rows: Int[Tensor, "r t"]
+        self, x: Float[Tensor, "b h w c"], rows: Rows
     ) -> tuple[Float[Tensor, "b h w c"], Float[Tensor, "b h w"]]:
         """Scale and shift the active half, then every channel, then permute."""
         x1, x2 = x.split(self.split, dim=-1)
@@ -124,7 +127,7 @@ class FoldedFlow(nn.Module):
     def _flow(
         self, x: Float[Tensor, "b c h w"], context: CodedContext
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
-        rows = self.rows(context)
+        rows = _bagged(self.rows(context))
         y, total = x.permute(0, 2, 3, 1), x.new_zeros(x.shape[0], *x.shape[2:])
         for coupling in self.couplings:
             y, log_det = coupling(y, rows)
@@ -155,7 +158,7 @@ class FoldedFusionSubnet(nn.Module):
     def forward(self, halves: list[Tensor], context: CodedContext) -> list[Tensor]:
         """Scale and shift of each level, stacked along the channels."""
         pooled = self.subnet.pooled(halves).permute(0, 2, 3, 1)
-        hidden = _normalised(self.norm, self.first(pooled, self.rows(context))).relu_()
+        hidden = _normalised(self.norm, self.first(pooled, _bagged(self.rows(context)))).relu_()
         mixed = F.relu(self.last(hidden)).permute(0, 3, 1, 2)
         return self.subnet.spread(mixed, halves)
 
@@ -183,11 +186,11 @@ class FoldedFusion(nn.Module):
         )
 
 
-def _sum_of_rows(table: Float[Tensor, "n o"], rows: Int[Tensor, "r t"]) -> Float[Tensor, "r o"]:
-    """The sum of the named rows of the table."""
+def _bagged(rows: list[Int[Tensor, "_ _ _"]]) -> Rows:
+    """All rows of a position side by side, for one look-up of their sum."""
     if torch.compiler.is_exporting():  # other runtimes have look-ups, but no bags of them
-        return torch.stack([table[row] for row in rows.unbind(1)]).sum(0)
-    return F.embedding_bag(rows, table, mode="sum")
+        return rows
+    return torch.stack(torch.broadcast_tensors(*rows), dim=-1).flatten(0, 2)
 
 
 def _normalised(norm: ChannelNorm, x: Float[Tensor, "b h w c"]) -> Float[Tensor, "b h w c"]:

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["gaussian_blur", "local_mean"]
+__all__ = ["blurred_enlargement", "gaussian_blur", "local_mean"]
 
 
 def gaussian_blur(maps: Float[Tensor, "b h w"], sigma: float) -> Float[Tensor, "b h w"]:
@@ -15,12 +15,24 @@ def gaussian_blur(maps: Float[Tensor, "b h w"], sigma: float) -> Float[Tensor, "
     """
     if sigma == 0:
         return maps
-    radius = min(round(3 * sigma), *(side - 1 for side in maps.shape[1:]))
-    offsets = torch.arange(-radius, radius + 1, device=maps.device, dtype=maps.dtype)
-    kernel = (-0.5 * (offsets / sigma).square()).exp()
-    kernel = kernel / kernel.sum()
-    x = F.pad(maps[:, None], [radius] * 4, mode="reflect")
+    kernel = _kernel(sigma, (maps.shape[1], maps.shape[2]), like=maps)
+    x = F.pad(maps[:, None], [len(kernel) // 2] * 4, mode="reflect")
     return F.conv2d(F.conv2d(x, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))[:, 0]
+
+
+def blurred_enlargement(
+    maps: Float[Tensor, "b h w"], size: tuple[int, int], sigma: float
+) -> Float[Tensor, "b i j"]:
+    """`gaussian_blur` of each map brought to a larger grid bilinearly, to rounding.
+
+    Both steps are linear, and work along rows and columns apart: together they are one matrix for
+    each side. That is a fraction of the work where a coarse map becomes a fine one.
+    """
+    kernel = _kernel(sigma, size, like=maps)
+    rows = _side(maps.shape[1], size[0], kernel)
+    square = maps.shape[1] == maps.shape[2] and size[0] == size[1]
+    columns = rows if square else _side(maps.shape[2], size[1], kernel)
+    return rows @ maps @ columns.mT
 
 
 def local_mean(x: Float[Tensor, "b c h w"], side: int) -> Float[Tensor, "b c h w"]:
@@ -28,3 +40,23 @@ def local_mean(x: Float[Tensor, "b c h w"], side: int) -> Float[Tensor, "b c h w
     if side == 1:
         return x
     return F.avg_pool2d(x, side, stride=1, padding=side // 2, count_include_pad=False)
+
+
+def _kernel(sigma: float, size: tuple[int, int], *, like: Tensor) -> Float[Tensor, " k"]:
+    """The Gaussian's weights over a map of this size."""
+    radius = min(round(3 * sigma), *(side - 1 for side in size))
+    offsets = torch.arange(-radius, radius + 1, device=like.device, dtype=like.dtype)
+    if sigma == 0:
+        return torch.ones_like(offsets)
+    weights = (-0.5 * (offsets / sigma).square()).exp()
+    return weights / weights.sum()
+
+
+def _side(
+    side: int, enlarged: int, kernel: Float[Tensor, " k"]
+) -> Float[Tensor, "{enlarged} {side}"]:
+    """What every value along a side adds to every place along the enlarged and blurred one."""
+    values = torch.eye(side, device=kernel.device, dtype=kernel.dtype)[:, None]
+    wide = F.interpolate(values, enlarged, mode="linear", align_corners=False)
+    wide = F.pad(wide, [len(kernel) // 2] * 2, mode="reflect")
+    return F.conv1d(wide, kernel.view(1, 1, -1))[:, 0].mT

@@ -19,8 +19,9 @@ TOKENS, MOST_AHEAD = 256, 16
 class CausalTransformer(AbstractPrior):
     """The fast prior: a place further costs one token where a convolution costs the whole grid.
 
-    The token of a place is the code before it (a learned start at the first), its row, its column
-    and the slice's position.
+    The token of a place is the codes before it and above it, to the left and right of that (a
+    learned code stands for what lies outside), its row, its column and the slice's position. What
+    attention would have to learn to look for, the nearest codes, is there from the first step on.
 
     Args:
         size: Number of codes.
@@ -48,7 +49,9 @@ class CausalTransformer(AbstractPrior):
     ) -> None:
         super().__init__()
         self.size, self.grid = size, grid
-        self.code = nn.Embedding(size + 1, width)  # the last is the start
+        # How far back in the raster the neighbours lie that are known.
+        self.back = tuple(sorted({1, grid[1] - 1, grid[1], grid[1] + 1} - {0}))
+        self.codes = nn.ModuleList(nn.Embedding(size + 1, width) for _ in self.back)
         self.row = nn.Embedding(grid[0], width)
         self.column = nn.Embedding(grid[1], width)
         self.slice = nn.Linear(1, width) if located else None
@@ -56,7 +59,7 @@ class CausalTransformer(AbstractPrior):
         self.blocks = nn.ModuleList(_Block(width, heads, dropout) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, size)
-        for table in (self.code, self.row, self.column):
+        for table in (*self._tables(), self.row, self.column):
             nn.init.normal_(table.weight, std=0.02)
 
     def forward(
@@ -80,9 +83,8 @@ class CausalTransformer(AbstractPrior):
     ) -> tuple[Float[Tensor, "b n k"], list[tuple[Tensor, Tensor]]]:
         """Logits of every place, and each block's keys and values `b heads n d`."""
         flat = codes.flatten(1)
-        before = F.pad(flat[:, :-1], (1, 0), value=self.size)
         places = torch.arange(flat.shape[1], device=flat.device).expand_as(flat)
-        x = self.embed(before, places, position=position)
+        x = self.embed(flat, places, position=position)
         cache: list[tuple[Tensor, Tensor]] = []
         for block in self.each_block():
             query, key, value = block.project(x)
@@ -93,18 +95,24 @@ class CausalTransformer(AbstractPrior):
 
     def embed(
         self,
-        before: Int[Tensor, "b w"],
+        codes: Int[Tensor, "b n"],
         places: Int[Tensor, "b w"],
         *,
         position: Float[Tensor, " b"] | None,
     ) -> Float[Tensor, "b w d"]:
-        """Tokens of places, from the code before each."""
+        """Tokens of places, from the codes near each that lie before it."""
         assert (self.slice is None) == (position is None), "a prior of slices needs positions"
         columns = self.grid[1]
-        x = self.code(before) + self.row(places // columns) + self.column(places % columns)
+        x = self.row(places // columns) + self.column(places % columns)
+        for back, table in zip(self.back, self._tables(), strict=True):
+            near = codes.gather(1, (places - back).clamp_min(0))
+            x = x + table(torch.where(places < back, self.size, near))
         if self.slice is not None and position is not None:
             x = x + self.slice(position[:, None])[:, None]
         return self.dropout(x)
+
+    def _tables(self) -> list[nn.Embedding]:
+        return cast("list[nn.Embedding]", list(self.codes))
 
     def each_block(self) -> list["_Block"]:
         """The blocks, from the input on."""
@@ -183,11 +191,9 @@ class _CachedReader(AbstractReader):
         prior = self.prior
         slots = start[:, None] + torch.arange(width, device=codes.device)
         places = slots.clamp_max(self.length - 1)
-        before = codes.gather(1, (places - 1).clamp_min(0))
-        before = torch.where(places == 0, prior.size, before)
         seen = int(slots.max()) + 1
         mask = torch.arange(seen, device=codes.device) <= slots[:, :, None]
-        x = prior.embed(before, places, position=self.position)
+        x = prior.embed(codes, places, position=self.position)
         for block, (keys, values) in zip(prior.each_block(), self.cache, strict=True):
             query, key, value = block.project(x)
             _put(keys, key, slots)

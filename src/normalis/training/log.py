@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from normalis.detectors.contract import Losses
+from normalis.detectors.records import Losses
 from normalis.images.write import write_text
 from normalis.quantize.nearest import perplexity
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from normalis.detectors.contract import ParameterGroup
+from normalis.detectors.records import ParameterGroup
 from normalis.training.settings import TrainingSettings
 
 __all__ = ["clip_gradient", "optimizer_of", "set_rate", "use_bfloat16"]

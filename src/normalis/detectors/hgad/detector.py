@@ -9,8 +9,13 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from normalis.detectors.concepts import global_averages
-from normalis.detectors.contract import (
-    AbstractDetector,
+from normalis.detectors.contract import AbstractDetector
+from normalis.detectors.hgad.classes import ClassFinder
+from normalis.detectors.hgad.level import Latent, MixtureLevel, draw_places, even_places
+from normalis.detectors.hgad.objective import Objective
+from normalis.detectors.hgad.paper import Quantities, product_maps
+from normalis.detectors.levels import LevelScale, MapForm
+from normalis.detectors.records import (
     Assignment,
     Batch,
     Losses,
@@ -18,11 +23,6 @@ from normalis.detectors.contract import (
     ParameterGroup,
     Scores,
 )
-from normalis.detectors.hgad.classes import ClassFinder
-from normalis.detectors.hgad.level import Latent, MixtureLevel, draw_places, even_places
-from normalis.detectors.hgad.objective import Objective
-from normalis.detectors.hgad.paper import Quantities, product_maps
-from normalis.detectors.levels import LevelScale, MapForm
 from normalis.detectors.whitened import (
     Whitened,
     recalled,
@@ -197,8 +197,7 @@ class HGAD(AbstractDetector):
         """Map, image score and class of each picture, a function of that picture alone."""
         guess = self._guess(maps)
         energies = self._energies(maps, guess.concept)
-        parts = self.form.standard(energies, self.scale, concept=guess.concept)
-        total, image = self.form.joined(parts)
+        total, image = self.form.joined(self.scale.each(energies, concept=guess.concept))
         return Scores(total, image, guess.concept, guess.probability)
 
     @torch.no_grad()

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 import torch
 
-from normalis.detectors.contract import Assignment, Losses, Term
+from normalis.detectors.records import Assignment, Losses, Term
 from normalis.mixtures.hierarchical import HierarchicalTerms
 
 __all__ = ["Objective"]

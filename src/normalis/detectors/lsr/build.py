@@ -9,6 +9,7 @@ from normalis.autoencoder.vqvae import VQVAE
 from normalis.detectors.contract import PictureShapes
 from normalis.detectors.lsr.detector import LSR
 from normalis.detectors.lsr.form import LSRForm
+from normalis.detectors.lsr.scale import PictureScale
 from normalis.detectors.lsr.settings import LSRSettings
 from normalis.errors import SettingsError
 from normalis.prior.contract import AbstractPrior
@@ -50,17 +51,19 @@ def build_lsr(settings: LSRSettings, shapes: PictureShapes, *, seed: int) -> LSR
     return LSR(
         autoencoder=autoencoder,
         prior=prior,
-        channels=channels,
+        scale=PictureScale(channels, by_picture=settings.scale == "picture"),
         thresholds=(settings.sample_threshold, settings.place_threshold),
         chance=chance,
         form=LSRForm(
             size=shapes.size,
             level=settings.level,
             located=shapes.located,
+            augments=settings.augmentation == "scans",
             data_codes=settings.data_codes,
             sample_share=settings.sample_share if settings.found_thresholds else None,
             place_share=settings.place_share,
             sharpness=settings.sharpness,
+            of_mean=settings.compared == "mean",
             erosion=settings.erosion,
             smoothing=settings.smoothing,
         ),

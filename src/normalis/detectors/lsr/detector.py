@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -11,18 +10,21 @@ from torch import Tensor
 
 from normalis.autoencoder.contract import AbstractAutoencoder
 from normalis.autoencoder.vqvae import VQVAE
-from normalis.detectors.contract import (
-    AbstractDetector,
+from normalis.detectors.contract import AbstractDetector
+from normalis.detectors.lsr.augment import augmented
+from normalis.detectors.lsr.form import LSRForm, Restorations
+from normalis.detectors.lsr.maps import filtered, restoration_weights
+from normalis.detectors.lsr.scale import PictureScale
+from normalis.detectors.records import (
     Assignment,
     Batch,
+    GraphMap,
     Losses,
     PaperScores,
     ParameterGroup,
     Scores,
     Term,
 )
-from normalis.detectors.lsr.form import LSRForm, Restorations
-from normalis.detectors.lsr.maps import filtered, restoration_weights
 from normalis.prior.contract import AbstractPrior, code_nll
 from normalis.prior.restoration import restore
 from normalis.quantize.ema import EMAQuantizer
@@ -43,7 +45,7 @@ class LSR(AbstractDetector):
     Args:
         autoencoder: Of the standardised map.
         prior: Over its codes; None scores by reconstruction.
-        channels: Of the map.
+        scale: Of the map.
         thresholds: $\lambda_s$ and $\lambda_p$, nats, until they are estimated.
         chance: One number in [0, 1) for each restoration and place.
         form: How restorations become a map.
@@ -52,8 +54,6 @@ class LSR(AbstractDetector):
         LSR (METHODS §3).
     """
 
-    mean: Tensor
-    spread: Tensor
     thresholds: Tensor
     chance: Tensor
 
@@ -62,7 +62,7 @@ class LSR(AbstractDetector):
         *,
         autoencoder: AbstractAutoencoder,
         prior: AbstractPrior | None,
-        channels: int,
+        scale: PictureScale,
         thresholds: tuple[float, float],
         chance: Float[Tensor, "s n"],
         form: LSRForm,
@@ -72,8 +72,7 @@ class LSR(AbstractDetector):
         self.prior = prior
         self.form = form
         self.stage = AUTOENCODER
-        self.register_buffer("mean", torch.zeros(channels, 1, 1))
-        self.register_buffer("spread", torch.ones(channels, 1, 1))
+        self.scale = scale
         self.register_buffer("thresholds", torch.tensor(thresholds))
         self.register_buffer("chance", chance)
 
@@ -105,6 +104,8 @@ class LSR(AbstractDetector):
     def loss(self, batch: Batch) -> Losses:
         """Of the part that learns: distortion and rate, or the codes' likelihood."""
         x, where = self._standard(batch.maps), self._where(batch.maps)
+        if self.training and self.form.augments:
+            x = augmented(x)
         if self.stage == PRIOR:
             with torch.no_grad():
                 codes = self._vqvae.encode(x, where)
@@ -136,16 +137,7 @@ class LSR(AbstractDetector):
         label: Int[Tensor, " n"] | None = None,
     ) -> None:
         """Set what starts from data: mean and spread of the map, and the codes."""
-        total, square, count = 0.0, 0.0, 0
-        for maps in batches():
-            x = maps[self.form.level].double()
-            total = total + x.sum((0, 2, 3))
-            square = square + x.square().sum((0, 2, 3))
-            count += x.numel() // x.shape[1]
-        mean = cast("Tensor", total) / count
-        variance = cast("Tensor", square) / count - mean.square()
-        self.mean.copy_(mean[:, None, None])
-        self.spread.copy_(variance.clamp_min(1e-8).sqrt()[:, None, None])
+        self.scale.learn(maps[self.form.level] for maps in batches())
         if isinstance(self.autoencoder, VQVAE) and self.form.data_codes:
             first = list(islice(batches(), SEEDING_BATCHES))
             joined = [torch.cat(level) for level in zip(*first, strict=True)]
@@ -167,7 +159,7 @@ class LSR(AbstractDetector):
     @torch.no_grad()
     def concepts(self, maps: list[Tensor]) -> Int[Tensor, " b"]:
         """One concept: what is healthy."""
-        return torch.zeros(len(maps[0]), dtype=torch.long, device=maps[0].device)
+        return torch.zeros(maps[0].shape[0], dtype=torch.long, device=maps[0].device)
 
     @torch.no_grad()
     def score(self, maps: list[Tensor]) -> Scores:
@@ -180,10 +172,9 @@ class LSR(AbstractDetector):
         else:
             found = self._restorations(x, self._where(maps))
             restored = found.mean
-            each = (found.pictures - x[:, None]).abs().mean(2)
-            difference = torch.einsum("bs,bshw->bhw", found.weights, each)
+            difference = self._difference(x, found)
             image = self._unlikely(found.nll)
-        picture = self._picture(restored)
+        picture = self._picture(restored, maps[self.form.level])
         return Scores(self._map(difference), image, self.concepts(maps), restored=picture)
 
     @property
@@ -198,12 +189,25 @@ class LSR(AbstractDetector):
 
     @property
     def no_graph(self) -> str | None:
-        """Restoration draws codes one after the other; a graph takes pictures alone."""
-        if self.form.located:
-            return "each slice comes with its place in the volume"
+        """A graph takes pictures alone."""
+        return "each slice comes with its place in the volume" if self.form.located else None
+
+    @property
+    def graph_map(self) -> GraphMap | None:
+        """Restoration draws codes one after another, so a graph says which codes it would draw."""
         if self.prior is None:
             return None
-        return "restoration draws codes one after another, as many as a picture needs"
+        meaning = "how unlikely each code is, in nats, and not what restoration would change"
+        return GraphMap(meaning, 0.0, float(self.thresholds[1]))
+
+    @torch.no_grad()
+    def score_in_graph(self, maps: list[Tensor]) -> Scores:
+        """The scores and concepts of `score` from one pass, without restoring."""
+        if self.prior is None:
+            return self.score(maps)
+        nll = self._nll(maps)
+        enlarged = F.interpolate(nll[:, None], list(self.form.size), mode="bilinear")[:, 0]
+        return Scores(enlarged, self._unlikely(nll), self.concepts(maps))
 
     @torch.no_grad()
     def image_scores(self, maps: list[Tensor]) -> Float[Tensor, " b"]:
@@ -221,7 +225,8 @@ class LSR(AbstractDetector):
     def restorations(self, maps: list[Tensor]) -> Restorations:
         """The restored maps, on the scale of those that came in."""
         found = self._restorations(self._standard(maps), self._where(maps))
-        return Restorations(found.nll, found.pictures * self.spread + self.mean, found.weights)
+        pictures = self.scale.back(found.pictures, maps[self.form.level])
+        return Restorations(found.nll, pictures, found.weights)
 
     def _restorations(
         self, x: Float[Tensor, "b c h w"], where: Float[Tensor, " b"] | None
@@ -245,11 +250,22 @@ class LSR(AbstractDetector):
         weights = restoration_weights(x, pictures, sharpness=self.form.sharpness)
         return Restorations(nll, pictures, weights)
 
-    def _picture(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"] | None:
+    def _difference(
+        self, x: Float[Tensor, "b c h w"], found: Restorations
+    ) -> Float[Tensor, "b h w"]:
+        """Of each pixel from what it would be, mean over channels."""
+        if self.form.of_mean:
+            return (x - found.mean).abs().mean(1)
+        each = (found.pictures - x[:, None]).abs().mean(2)
+        return torch.einsum("bs,bshw->bhw", found.weights, each)
+
+    def _picture(
+        self, x: Float[Tensor, "b c h w"], raw: Float[Tensor, "b c h w"]
+    ) -> Float[Tensor, "b c h w"] | None:
         """RGB in [0, 1]; None of what is no picture but a map of features."""
         if x.shape[1] != 3 or x.shape[2:] != self.form.size:
             return None
-        return (x * self.spread + self.mean).clamp(0, 1)
+        return self.scale.back(x, raw).clamp(0, 1)
 
     def _map(self, difference: Float[Tensor, "b h w"]) -> Float[Tensor, "b i j"]:
         """Filtered, on the grid of the prepared picture."""
@@ -279,8 +295,8 @@ class LSR(AbstractDetector):
         return maps[-1][:, 0, 0, 0].float() if self.form.located else None
 
     def _standard(self, maps: list[Tensor]) -> Float[Tensor, "b c h w"]:
-        """The map, each channel with mean 0 and variance 1 over all training pictures."""
-        return (maps[self.form.level].float() - self.mean) / self.spread
+        """The map on the scale on which it is learned."""
+        return self.scale(maps[self.form.level])
 
     @property
     def _vqvae(self) -> VQVAE:

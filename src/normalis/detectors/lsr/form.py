@@ -17,10 +17,12 @@ class LSRForm:
         size: Rows and columns of the prepared picture, which the map has too.
         level: The map of the pyramid that is restored.
         located: Behind the maps of the pyramid there is one of the slices' places.
+        augments: Training pictures are turned, bent and mirrored.
         data_codes: Codes start from data.
         sample_share: Share of held-out codes beyond the sample threshold; None leaves thresholds.
         place_share: Share of held-out codes beyond the place threshold.
         sharpness: Of the weights over restorations.
+        of_mean: The difference is from the mean restoration, not the mean of the differences.
         erosion: Side of the minimum filter.
         smoothing: Side of the mean filter.
     """
@@ -28,10 +30,12 @@ class LSRForm:
     size: tuple[int, int]
     level: int
     located: bool
+    augments: bool
     data_codes: bool
     sample_share: float | None
     place_share: float
     sharpness: float
+    of_mean: bool
     erosion: int
     smoothing: int
 

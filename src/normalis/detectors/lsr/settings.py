@@ -20,6 +20,10 @@ class LSRSettings:
     Attributes:
         level: The map of the pyramid that is restored, by index; the `pixels` backbone has one.
         located: Networks are told where in its volume a slice lies, if the pictures say so.
+        scale: What pictures are standardised by: the `set` of all training pictures, or each
+            `picture` first by its own median brightness (pixels alone).
+        augmentation: `scans`: training pictures are mirrored, turned, scaled and bent a little, as
+            another patient would lie; or `none`, for parts that always lie alike.
         latent: `codes`, or `gaussian`, the latent of a plain VAE, which has no prior to learn.
         score: `restoration`: by the likelihood of the codes and what restoration changes; or
             `reconstruction`: by what the autoencoder itself changes (the baselines).
@@ -43,12 +47,17 @@ class LSRSettings:
         restorations: $S$, restorations of each picture.
         sharpness: Restorations weigh $softmax(sharpness / d_j)$, $d_j$ their mean difference from
             the picture.
+        compared: What the picture is compared with: the weighted `mean` of its restorations [ours],
+            in which what single draws made of it evens out, or `each` of them, the differences
+            weighted (paper).
         erosion: Side of the square over which the map takes its minimum, odd; 1 for none.
         smoothing: Side of the square over which it then takes the mean, odd; 1 for none.
     """
 
     level: int = 0
     located: bool = True
+    scale: Literal["set", "picture"] = "set"
+    augmentation: Literal["scans", "none"] = "scans"
     latent: Literal["codes", "gaussian"] = "codes"
     score: Literal["restoration", "reconstruction"] = "restoration"
     widths: tuple[int, ...] = (32, 64, 128)
@@ -67,6 +76,7 @@ class LSRSettings:
     place_threshold: float = 5.0
     restorations: int = 15
     sharpness: float = 3.0
+    compared: Literal["mean", "each"] = "mean"
     erosion: int = 3
     smoothing: int = 7
 
@@ -122,5 +132,6 @@ PUBLISHED = LSRSettings(
     data_codes=False,
     prior="snail",
     found_thresholds=False,
+    compared="each",
 )
 """As published (METHODS §3), on a grid of 20 x 20 for pictures of 160 x 160 pixels."""

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from normalis.detectors.concepts import FixedEncoder, global_averages
-from normalis.detectors.contract import Assignment
+from normalis.detectors.records import Assignment
 from normalis.nn.layers import SyncedBatchNorm
 from normalis.quantize.ema import EMAQuantizer
 from normalis.quantize.selection import RESTARTS

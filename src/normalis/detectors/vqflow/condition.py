@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from normalis.detectors.contract import Assignment
+from normalis.detectors.records import Assignment
 from normalis.detectors.vqflow.concept import Concept, ConceptBranch
 from normalis.detectors.vqflow.pattern import PatternBranch
 from normalis.flows.context import CodedContext

@@ -10,16 +10,9 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from normalis.detectors.concepts import global_averages
-from normalis.detectors.contract import (
-    AbstractDetector,
-    Batch,
-    Losses,
-    PaperScores,
-    ParameterGroup,
-    Scores,
-    Term,
-)
+from normalis.detectors.contract import AbstractDetector
 from normalis.detectors.levels import LevelScale
+from normalis.detectors.records import Batch, Losses, PaperScores, ParameterGroup, Scores, Term
 from normalis.detectors.vqflow.compiled import fold
 from normalis.detectors.vqflow.condition import AbstractConditioner, Condition, VQConditioner
 from normalis.detectors.vqflow.maps import ScoreForm, paper_scores
@@ -210,10 +203,9 @@ class VQFlow(AbstractDetector):
 
     @torch.no_grad()
     def parts(self, maps: list[Tensor]) -> tuple[list[Tensor], Int[Tensor, " b"]]:
-        """Each flow's and then each memory's map, standardised, not smoothed; and the concepts."""
+        """Each flow's and then each memory's map, standardised, on its grid; and the concepts."""
         energies, condition = self._energies(maps)
-        concept = condition.concept
-        return self.form.maps.standard(energies, self.scale, concept=concept), concept
+        return self.scale.each(energies, concept=condition.concept), condition.concept
 
     @torch.no_grad()
     def compile(self) -> "VQFlow":  # pyright: ignore[reportIncompatibleMethodOverride]

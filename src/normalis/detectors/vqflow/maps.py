@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from normalis.detectors.contract import PaperScores, top_mean
 from normalis.detectors.levels import MapForm, upsample
+from normalis.detectors.records import PaperScores, top_mean
 
 __all__ = ["ScoreForm", "paper_scores"]
 

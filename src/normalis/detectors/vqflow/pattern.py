@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from normalis.detectors.contract import Assignment
+from normalis.detectors.records import Assignment
 from normalis.nn.layers import pointwise_mlp
 from normalis.nn.position import position_encoding
 from normalis.quantize.ema import EMAQuantizer

@@ -1,0 +1,69 @@
+"""The scale on which pictures are learned, and the way back."""
+
+from collections.abc import Iterable
+from typing import cast, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+__all__ = ["PictureScale"]
+
+DARK = 0.1  # what is below this share of a picture's brightest is background
+FAR = 8.0  # standard deviations at which values of a picture that is nearly black are cut off
+
+
+@final
+class PictureScale(nn.Module):
+    """Each channel with mean 0 and variance 1 over all training pictures.
+
+    Args:
+        channels: Of a picture.
+        by_picture: Divide each picture first by the median of what it shows: then neither the
+            exposure nor the scanner's gain tells one picture from another, and as few pixels do
+            not move a median, what is anomalous hardly changes the scale.
+    """
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, channels: int, *, by_picture: bool) -> None:
+        super().__init__()
+        self.by_picture = by_picture
+        self.register_buffer("mean", torch.zeros(channels, 1, 1))
+        self.register_buffer("spread", torch.ones(channels, 1, 1))
+
+    @torch.no_grad()
+    def learn(self, pictures: Iterable[Tensor]) -> None:
+        """Take mean and spread from these batches, `b c h w`."""
+        total, square, count = 0.0, 0.0, 0
+        for raw in pictures:
+            x = (raw / self.level(raw)).double()
+            total = total + x.sum((0, 2, 3))
+            square = square + x.square().sum((0, 2, 3))
+            count += x.numel() // x.shape[1]
+        mean = cast("Tensor", total) / count
+        variance = cast("Tensor", square) / count - mean.square()
+        self.mean.copy_(mean[:, None, None])
+        self.spread.copy_(variance.clamp_min(1e-8).sqrt()[:, None, None])
+
+    def forward(self, raw: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """The pictures, standardised."""
+        x = (raw.float() / self.level(raw) - self.mean) / self.spread
+        return x.clamp(-FAR, FAR) if self.by_picture else x
+
+    def back(
+        self, x: Float[Tensor, "b *s c h w"], raw: Float[Tensor, "b c h w"]
+    ) -> Float[Tensor, "b *s c h w"]:
+        """Standardised pictures as the picture that each belongs to came in."""
+        level = self.level(raw)
+        return (x * self.spread + self.mean) * (level if x.ndim == 4 else level[:, None])
+
+    def level(self, raw: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 1 1"]:
+        """What each picture is divided by: 1, or the median of what it shows."""
+        if not self.by_picture:
+            return raw.new_ones(len(raw), 1, 1, 1, dtype=torch.float32)
+        grey = raw.float().mean(1).flatten(1)
+        shown = torch.where(grey > DARK * grey.amax(1, keepdim=True), grey, torch.nan)
+        median = shown.nanmedian(1).values.nan_to_num(1.0)
+        return median.clamp_min(1e-3)[:, None, None, None]
