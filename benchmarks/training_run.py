@@ -43,7 +43,6 @@ PARTS = (
     ("normalis.training.loop", "", "train", REST),
     ("normalis.training.loop", "_Run", "save", "checkpoint"),
     ("normalis.training.loop", "", "load_batch", "loading"),
-    ("normalis.training.loop", "", "_load_batch", "loading"),
     ("normalis.quantize.ema", "EMAQuantizer", "quantize", "quantising"),
     ("normalis.quantize.ema", "EMAQuantizer", "update", "quantising"),
     ("normalis.detectors.vqflow.condition", "VQConditioner", "forward", "condition"),
