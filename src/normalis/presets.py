@@ -130,7 +130,7 @@ def _lsr(name: str, method: LSRSettings) -> Recipe:
         backbone=BackboneSettings(name="pixels"),
         preparation=Preparation(height=96, width=96),
         method=method,
-        training=TrainingSettings(epochs=3, least_steps=240),
+        training=TrainingSettings(epochs=3, least_steps=640, batch_size=8),
     )
 
 

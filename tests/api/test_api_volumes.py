@@ -12,6 +12,7 @@ from PIL import Image
 from normalis.api import FitOptions, fit, load
 from normalis.api.volumes import score_volume, write_slices
 from normalis.cli.main import app
+from normalis.detectors.lsr.detector import LSR
 from normalis.detectors.lsr.settings import LSRSettings
 from normalis.errors import FitError
 from normalis.images.decode import read_picture
@@ -83,6 +84,23 @@ def test_a_volume_is_scored_slice_by_slice_on_its_own_grid(model: Path, tmp_path
     assert answer.map[:, :, 6].any()
     np.testing.assert_array_equal(answer.restored[:, :, 0], volume.values[:, :, 0])
     assert np.isfinite(answer.restored).all()
+
+
+def test_the_map_is_filtered_across_slices_and_their_scores_are_not(
+    model: Path, tmp_path: Path
+) -> None:
+    volume, scorer = read_nifti(write_head(tmp_path / "a.nii", 7)), load(model, device="cpu")
+    filtered = score_volume(scorer, volume)
+    assert isinstance(scorer.detector, LSR)
+    scorer.detector.form = replace(scorer.detector.form, across=1)
+    plain = score_volume(scorer, volume)
+    assert filtered.slices == plain.slices
+    shown = np.flatnonzero(plain.map.any((0, 1)))
+    least = np.stack(
+        [plain.map[:, :, max(z - 1, shown[0]) : min(z + 2, shown[-1] + 1)].min(2) for z in shown], 2
+    )
+    middle = least[:, :, 1:4].mean(2)
+    np.testing.assert_allclose(filtered.map[:, :, shown[2]], middle, rtol=1e-5)
 
 
 def test_slices_tell_the_model_where_they_lie(model: Path, tmp_path: Path) -> None:

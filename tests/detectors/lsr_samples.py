@@ -27,6 +27,8 @@ def small_lsr(**changes: Any) -> LSRSettings:
         restorations=3,
         smoothing=3,
         augmentation="none",
+        scale="set",
+        weighed=False,
     )
     return replace(small, **changes)
 

@@ -10,6 +10,7 @@ from normalis.autoencoder import VAE, VQVAE
 from normalis.detectors.build import build_detector
 from normalis.detectors.contract import LearnsInStages, PictureShapes
 from normalis.detectors.lsr.detector import LSR
+from normalis.detectors.lsr.maps import unlikelihood
 from normalis.detectors.lsr.settings import PUBLISHED, LSRSettings
 from normalis.detectors.records import Batch
 from normalis.errors import SettingsError
@@ -146,6 +147,15 @@ def test_the_map_is_the_difference_from_the_mean_restoration_or_the_mean_differe
         torch.testing.assert_close(detector.score(maps).maps, wanted[:, 0], rtol=1e-3, atol=1e-4)
 
 
+def test_a_difference_counts_by_how_unlikely_its_codes_are() -> None:
+    maps = made_maps(4, mark=True)
+    plain, weighed = (trained_lsr(small_lsr(weighed=w), steps=5) for w in (False, True))
+    nll = weighed.restorations(maps).nll
+    weight = unlikelihood(nll, size=(16, 16), smoothing=3)
+    assert weight.gt(0).all()
+    torch.testing.assert_close(weighed.score(maps).maps, plain.score(maps).maps * weight)
+
+
 def test_the_restored_picture_is_nearer_to_what_is_usual(trained: LSR) -> None:
     usual, marked = made_maps(8, seed=70), made_maps(8, seed=70, mark=True)
     restored = trained.restorations(marked)
@@ -239,6 +249,7 @@ def test_it_restores_any_map_of_a_pyramid() -> None:
         ({"latent": "gaussian"}, "no codes to restore"),
         ({"erosion": 2}, "lsr.erosion is 2"),
         ({"smoothing": 0}, "lsr.smoothing is 0"),
+        ({"across": 4}, "lsr.across is 4"),
         ({"sample_share": 1.0}, "lsr.sample_share"),
         ({"codes": 1}, "lsr.codes is 1"),
         ({"restorations": 0}, "lsr.restorations is 0"),
@@ -257,11 +268,14 @@ def test_what_does_not_fit_the_picture_is_refused() -> None:
     shapes = PictureShapes((100, 100), ((3, 100, 102),))
     with pytest.raises(SettingsError, match="nearest allowed is 100 or 104"):
         build_detector(small_lsr(), shapes, concepts=1, seed=0)
+    features = PictureShapes((32, 32), ((5, 8, 8),))
+    with pytest.raises(SettingsError, match=r"lsr\.scale is picture"):
+        build_detector(small_lsr(scale="picture"), features, concepts=1, seed=0)
 
 
 @torch.no_grad()
-def test_a_graph_has_the_scores_and_says_that_its_map_is_another() -> None:
-    detector, maps = trained_lsr(), made_maps(6, mark=True)
+def test_a_graph_has_the_scores_and_says_that_its_map_is_another(trained: LSR) -> None:
+    detector, maps = trained, made_maps(6, mark=True)
     whole, graph = detector.score(maps), detector.score_in_graph(maps)
     torch.testing.assert_close(graph.image, whole.image)
     assert graph.maps.shape == whole.maps.shape

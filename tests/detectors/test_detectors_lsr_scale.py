@@ -56,8 +56,22 @@ def test_a_bright_place_hardly_changes_the_scale_of_the_rest() -> None:
     assert float((after - before).abs().max()) < 0.15
 
 
+def test_contrast_is_the_spread_of_what_is_shown() -> None:
+    """Background takes no part in it, and exposure does not change it."""
+    scale, pictures = learned(by_picture=True), scans()
+    grey = pictures.mean(1)
+    wanted = torch.stack([x[x > 0].std(correction=0) for x in grey])
+    wanted = wanted / scale.level(pictures).flatten() / scale.spread.mean()
+    torch.testing.assert_close(scale.contrast(pictures).flatten(), wanted.clamp_min(0.1))
+    torch.testing.assert_close(scale.contrast(0.5 * pictures), scale.contrast(pictures))
+    assert scale.contrast(pictures).shape == (6, 1, 1)
+    assert learned(by_picture=False).contrast(pictures).eq(1).all()
+
+
 def test_a_black_picture_has_a_scale() -> None:
-    assert torch.isfinite(learned(by_picture=True)(torch.zeros(2, 3, 8, 8))).all()
+    scale, black = learned(by_picture=True), torch.zeros(2, 3, 8, 8)
+    assert torch.isfinite(scale(black)).all()
+    assert scale.contrast(black).gt(0).all()
 
 
 # --- poses ---

@@ -8,7 +8,9 @@ import numpy as np
 from jaxtyping import Float32
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from scipy import ndimage
 
+from normalis.detectors.lsr.detector import LSR
 from normalis.images.decode import POSITION, Picture
 from normalis.images.write import replacing
 from normalis.results import Result
@@ -90,7 +92,19 @@ def score_volume(scorer: Scorer, volume: Volume, *, draw: DrawSlice | None = Non
             restored = volume.values.copy() if restored is None else restored
             grey = answer.restored[:, :, 0].astype(np.float32) / 255
             restored[:, :, z] = tissue.values(picture_plane(grey))
+    if isinstance(scorer.detector, LSR):
+        values[:, :, shown] = _filtered(values[:, :, shown], scorer.detector.form.across)
     return VolumeAnswer(float(scores.sum()), tuple(scores.tolist()), values, restored)
+
+
+def _filtered(values: Float32[np.ndarray, "x y z"], across: int) -> Float32[np.ndarray, "x y z"]:
+    """The minimum, and then the mean, over neighbouring slices: what is real lies in several.
+
+    References:
+        LSR (METHODS §3.3), whose cubes take both steps at once; here each slice has had its own.
+    """
+    least = ndimage.minimum_filter1d(values, across, axis=2, mode="nearest")
+    return ndimage.uniform_filter1d(least, across, axis=2, mode="nearest")
 
 
 def _shown(volume: Volume, tissue: Tissue) -> list[int]:

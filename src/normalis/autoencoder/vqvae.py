@@ -41,7 +41,7 @@ class VQVAE(AbstractAutoencoder):
         latents = self.encoder(x, position)
         rows = _rows(latents)
         quantized = self.quantizer.quantize(rows)
-        grid = quantized.values.unflatten(0, (len(x), *latents.shape[2:])).permute(0, 3, 1, 2)
+        grid = quantized.values.unflatten(0, (x.shape[0], *latents.shape[2:])).permute(0, 3, 1, 2)
         pictures = self.decoder(grid, position).float()
         return Reconstruction(
             pictures=pictures,
@@ -57,7 +57,7 @@ class VQVAE(AbstractAutoencoder):
         """The grid of codes of each picture."""
         latents = self.encoder(x, position)
         codes = self.quantizer.quantize(_rows(latents)).codes
-        return codes.unflatten(0, (len(x), *latents.shape[2:]))
+        return codes.unflatten(0, (x.shape[0], *latents.shape[2:]))
 
     def decode(
         self, codes: Int[Tensor, "b i j"], position: Float[Tensor, " b"] | None = None

@@ -39,6 +39,14 @@ def build_lsr(settings: LSRSettings, shapes: PictureShapes, *, seed: int) -> LSR
             f"{len(shapes.features) - 1}"
         )
     channels, *side = shapes.features[settings.level]
+    if settings.scale == "picture" and (channels, *side) not in (
+        (3, *shapes.size),
+        (1, *shapes.size),
+    ):
+        raise SettingsError(
+            "lsr.scale is picture, but the features of a network have no brightness to scale by; "
+            "set lsr.scale to set, or backbone.name to pixels"
+        )
     rows, columns = (_grid_side(settings, pixels) for pixels in side)
     restores = settings.score == "restoration"
     with torch.random.fork_rng(devices=[]):
@@ -64,8 +72,10 @@ def build_lsr(settings: LSRSettings, shapes: PictureShapes, *, seed: int) -> LSR
             place_share=settings.place_share,
             sharpness=settings.sharpness,
             of_mean=settings.compared == "mean",
+            weighed=settings.weighed,
             erosion=settings.erosion,
             smoothing=settings.smoothing,
+            across=settings.across,
         ),
     )
 

@@ -11,9 +11,10 @@ from torch import Tensor
 from normalis.autoencoder.contract import AbstractAutoencoder
 from normalis.autoencoder.vqvae import VQVAE
 from normalis.detectors.contract import AbstractDetector
+from normalis.detectors.levels import upsample
 from normalis.detectors.lsr.augment import augmented
 from normalis.detectors.lsr.form import LSRForm, Restorations
-from normalis.detectors.lsr.maps import filtered, restoration_weights
+from normalis.detectors.lsr.maps import CODE_MAP, anomaly_map, restoration_weights, unlikely
 from normalis.detectors.lsr.scale import PictureScale
 from normalis.detectors.records import (
     Assignment,
@@ -113,8 +114,7 @@ class LSR(AbstractDetector):
             return Losses(total=nll, nll=nll)
         result = self.autoencoder(x, where)
         assignments: tuple[Assignment, ...] = ()
-        if result.quantized is not None and result.latents is not None:
-            found = result.quantized
+        if (found := result.quantized) is not None and result.latents is not None:
             assignments = (Assignment("codes", result.latents, found.codes, found.usage),)
         total = result.distortion + result.rate
         terms = (Term("distortion", result.distortion), Term("rate", result.rate))
@@ -164,7 +164,7 @@ class LSR(AbstractDetector):
     @torch.no_grad()
     def score(self, maps: list[Tensor]) -> Scores:
         """What restoration, or reconstruction, changes; and the likelihood of unlikely codes."""
-        x = self._standard(maps)
+        x, weight = self._standard(maps), None
         if self.prior is None:
             restored = self.autoencoder(x, self._where(maps)).pictures
             difference = (x - restored).abs().mean(1)
@@ -172,10 +172,13 @@ class LSR(AbstractDetector):
         else:
             found = self._restorations(x, self._where(maps))
             restored = found.mean
-            difference = self._difference(x, found)
-            image = self._unlikely(found.nll)
+            difference = found.difference(x, of_mean=self.form.of_mean)
+            image = unlikely(found.nll, self.thresholds[0])
+            weight = found.nll if self.form.weighed else None
         picture = self._picture(restored, maps[self.form.level])
-        return Scores(self._map(difference), image, self.concepts(maps), restored=picture)
+        difference = difference / self.scale.contrast(maps[self.form.level])
+        values = anomaly_map(difference, weight, form=self.form)
+        return Scores(values, image, self.concepts(maps), restored=picture)
 
     @property
     def located(self) -> bool:
@@ -197,8 +200,7 @@ class LSR(AbstractDetector):
         """Restoration draws codes one after another, so a graph says which codes it would draw."""
         if self.prior is None:
             return None
-        meaning = "how unlikely each code is, in nats, and not what restoration would change"
-        return GraphMap(meaning, 0.0, float(self.thresholds[1]))
+        return GraphMap(CODE_MAP, 0.0, float(self.thresholds[1]))
 
     @torch.no_grad()
     def score_in_graph(self, maps: list[Tensor]) -> Scores:
@@ -206,15 +208,14 @@ class LSR(AbstractDetector):
         if self.prior is None:
             return self.score(maps)
         nll = self._nll(maps)
-        enlarged = F.interpolate(nll[:, None], list(self.form.size), mode="bilinear")[:, 0]
-        return Scores(enlarged, self._unlikely(nll), self.concepts(maps))
+        return Scores(
+            upsample(nll, self.form.size), unlikely(nll, self.thresholds[0]), self.concepts(maps)
+        )
 
     @torch.no_grad()
     def image_scores(self, maps: list[Tensor]) -> Float[Tensor, " b"]:
         """The image scores that `score` gives, without restoring: there is no map to pay for."""
-        if self.prior is None:
-            return self.score(maps).image
-        return self._unlikely(self._nll(maps))
+        return self.score_in_graph(maps).image
 
     @torch.no_grad()
     def paper_scores(self, maps: list[Tensor]) -> PaperScores:
@@ -241,23 +242,13 @@ class LSR(AbstractDetector):
             chance=self.chance,
             position=where,
         )
-        copies = len(self.chance)
         each = [
-            self._vqvae.decode(some, None if where is None else where[i].expand(copies))
+            self._vqvae.decode(some, None if where is None else where[i].expand(len(self.chance)))
             for i, some in enumerate(restored)
         ]
         pictures = torch.stack(each)
         weights = restoration_weights(x, pictures, sharpness=self.form.sharpness)
         return Restorations(nll, pictures, weights)
-
-    def _difference(
-        self, x: Float[Tensor, "b c h w"], found: Restorations
-    ) -> Float[Tensor, "b h w"]:
-        """Of each pixel from what it would be, mean over channels."""
-        if self.form.of_mean:
-            return (x - found.mean).abs().mean(1)
-        each = (found.pictures - x[:, None]).abs().mean(2)
-        return torch.einsum("bs,bshw->bhw", found.weights, each)
 
     def _picture(
         self, x: Float[Tensor, "b c h w"], raw: Float[Tensor, "b c h w"]
@@ -266,18 +257,6 @@ class LSR(AbstractDetector):
         if x.shape[1] != 3 or x.shape[2:] != self.form.size:
             return None
         return self.scale.back(x, raw).clamp(0, 1)
-
-    def _map(self, difference: Float[Tensor, "b h w"]) -> Float[Tensor, "b i j"]:
-        """Filtered, on the grid of the prepared picture."""
-        form = self.form
-        smooth = filtered(difference, erosion=form.erosion, smoothing=form.smoothing)
-        if smooth.shape[1:] == form.size:
-            return smooth
-        return F.interpolate(smooth[:, None], list(form.size), mode="bilinear")[:, 0]
-
-    def _unlikely(self, nll: Float[Tensor, "b i j"]) -> Float[Tensor, " b"]:
-        """The sum over codes beyond the threshold."""
-        return torch.where(nll > self.thresholds[0], nll, 0.0).sum((1, 2))
 
     def _nll(self, maps: list[Tensor]) -> Float[Tensor, "b i j"]:
         """Of each code of maps as they come in."""

@@ -23,8 +23,10 @@ class LSRForm:
         place_share: Share of held-out codes beyond the place threshold.
         sharpness: Of the weights over restorations.
         of_mean: The difference is from the mean restoration, not the mean of the differences.
+        weighed: A difference counts by how unlikely the codes around it are.
         erosion: Side of the minimum filter.
         smoothing: Side of the mean filter.
+        across: Slices of a volume over which minimum and mean go, too.
     """
 
     size: tuple[int, int]
@@ -36,8 +38,10 @@ class LSRForm:
     place_share: float
     sharpness: float
     of_mean: bool
+    weighed: bool
     erosion: int
     smoothing: int
+    across: int
 
 
 @dataclass(frozen=True)
@@ -58,3 +62,10 @@ class Restorations:
     def mean(self) -> Float[Tensor, "b c h w"]:
         """The one restored picture: the weighted mean of all."""
         return torch.einsum("bs,bschw->bchw", self.weights, self.pictures)
+
+    def difference(self, x: Float[Tensor, "b c h w"], *, of_mean: bool) -> Float[Tensor, "b h w"]:
+        """Of each pixel from what it would be, mean over channels; see `LSRForm.of_mean`."""
+        if of_mean:
+            return (x - self.mean).abs().mean(1)
+        each = (self.pictures - x[:, None]).abs().mean(2)
+        return torch.einsum("bs,bshw->bhw", self.weights, each)

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 __all__ = ["PictureScale"]
 
 DARK = 0.1  # what is below this share of a picture's brightest is background
+LEAST = 0.1  # contrast of a picture that shows next to nothing
+BLACK = 1e6  # stands for the median of a picture that is all black
 FAR = 8.0  # standard deviations at which values of a picture that is nearly black are cut off
 
 
@@ -59,11 +61,34 @@ class PictureScale(nn.Module):
         level = self.level(raw)
         return (x * self.spread + self.mean) * (level if x.ndim == 4 else level[:, None])
 
+    def contrast(self, raw: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 1"]:
+        """How far what each picture shows varies, on the scale on which it is learned.
+
+        Differences count in this unit where each picture has its own scale: else those of a
+        picture of strong contrast would outrank all others.
+        """
+        if not self.by_picture:
+            return raw.new_ones(raw.shape[0], 1, 1, dtype=torch.float32)
+        grey, shown = _shown(raw)
+        count = shown.sum(1, keepdim=True).clamp_min(1)
+        mean = (grey * shown).sum(1, keepdim=True) / count
+        variance = ((grey - mean).square() * shown).sum(1, keepdim=True) / count
+        spread = variance.sqrt()[:, :, None] / self.level(raw)[:, 0]
+        return (spread / self.spread.mean()).clamp_min(LEAST)
+
     def level(self, raw: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 1 1"]:
         """What each picture is divided by: 1, or the median of what it shows."""
         if not self.by_picture:
-            return raw.new_ones(len(raw), 1, 1, 1, dtype=torch.float32)
-        grey = raw.float().mean(1).flatten(1)
-        shown = torch.where(grey > DARK * grey.amax(1, keepdim=True), grey, torch.nan)
-        median = shown.nanmedian(1).values.nan_to_num(1.0)
-        return median.clamp_min(1e-3)[:, None, None, None]
+            return raw.new_ones(raw.shape[0], 1, 1, 1, dtype=torch.float32)
+        grey, shown = _shown(raw)
+        # By sorting, which every runtime of exported models knows: what is not shown comes last.
+        ordered = torch.where(shown > 0, grey, torch.inf).sort(1).values
+        middle = ((shown.sum(1, keepdim=True) - 1) / 2).clamp_min(0).long()
+        median = ordered.gather(1, middle).clamp(1e-3, BLACK)
+        return torch.where(median == BLACK, 1.0, median)[:, :, None, None]
+
+
+def _shown(raw: Float[Tensor, "b c h w"]) -> tuple[Float[Tensor, "b n"], Float[Tensor, "b n"]]:
+    """The brightness of each pixel, and 1 where it shows something."""
+    grey = raw.float().mean(1).flatten(1)
+    return grey, (grey > DARK * grey.amax(1, keepdim=True)).float()

@@ -50,17 +50,21 @@ class LSRSettings:
         compared: What the picture is compared with: the weighted `mean` of its restorations [ours],
             in which what single draws made of it evens out, or `each` of them, the differences
             weighted (paper).
+        weighed: [ours] A difference counts by how unlikely the codes around it are: where the
+            decoder blurs, pictures and restorations differ, too, but the codes are likely.
         erosion: Side of the square over which the map takes its minimum, odd; 1 for none.
         smoothing: Side of the square over which it then takes the mean, odd; 1 for none.
+        across: Neighbouring slices of a volume over which its map takes the minimum and then the
+            mean, odd; 1 for none, as where slices are thicker than what is looked for.
     """
 
     level: int = 0
     located: bool = True
-    scale: Literal["set", "picture"] = "set"
+    scale: Literal["set", "picture"] = "picture"
     augmentation: Literal["scans", "none"] = "scans"
     latent: Literal["codes", "gaussian"] = "codes"
     score: Literal["restoration", "reconstruction"] = "restoration"
-    widths: tuple[int, ...] = (32, 64, 128)
+    widths: tuple[int, ...] = (16, 48, 128)
     blocks: int = 1
     stem: int = 2
     codes: int = 128
@@ -77,8 +81,10 @@ class LSRSettings:
     restorations: int = 15
     sharpness: float = 3.0
     compared: Literal["mean", "each"] = "mean"
+    weighed: bool = True
     erosion: int = 3
     smoothing: int = 7
+    across: int = 3
 
     @property
     def search(self) -> ConceptSearch | None:
@@ -105,7 +111,7 @@ class LSRSettings:
         self._check_numbers()
 
     def _check_numbers(self) -> None:
-        for name in ("erosion", "smoothing"):
+        for name in ("erosion", "smoothing", "across"):
             side = getattr(self, name)
             if side < 1 or side % 2 == 0:
                 raise SettingsError(f"lsr.{name} is {side}; it is an odd number, 1 or more")
@@ -125,6 +131,7 @@ class LSRSettings:
 
 
 PUBLISHED = LSRSettings(
+    scale="set",
     widths=(16, 32, 64, 256),
     blocks=2,
     stem=1,
@@ -133,5 +140,6 @@ PUBLISHED = LSRSettings(
     prior="snail",
     found_thresholds=False,
     compared="each",
+    weighed=False,
 )
 """As published (METHODS §3), on a grid of 20 x 20 for pictures of 160 x 160 pixels."""
