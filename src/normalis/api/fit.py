@@ -256,7 +256,7 @@ def _save(fitted: _Fitted, output: Output) -> None:
             concepts=fitted.concepts,
             concept_names=fitted.concept_names,
             concept_pictures=fitted.concept_pictures,
-            pictures=_counts(fitted),
+            pictures=fitted.split.counts(skipped=len(fitted.table.skipped)),
             data=hashlib.sha256("\n".join(sorted(table.digests)).encode()).hexdigest(),
             calibration=fitted.calibration.to_json(),
             map_range=(fitted.map_range.low, fitted.map_range.high),
@@ -273,7 +273,7 @@ def _summary(fitted: _Fitted, path: Path, seconds: float) -> FitSummary:
     """What the caller is told."""
     return FitSummary(
         path=path,
-        pictures=_counts(fitted),
+        pictures=fitted.split.counts(skipped=len(fitted.table.skipped)),
         skipped=tuple((sample.name, reason) for sample, reason in fitted.table.skipped),
         concept_names=fitted.concept_names,
         concept_pictures=fitted.concept_pictures,
@@ -281,17 +281,6 @@ def _summary(fitted: _Fitted, path: Path, seconds: float) -> FitSummary:
         promise=fitted.calibration.promise(),
         scores_sets=fitted.detector.scores_sets,
         seconds=seconds,
-    )
-
-
-def _counts(fitted: _Fitted) -> PictureCounts:
-    """How many pictures served for what."""
-    split = fitted.split
-    return PictureCounts(
-        train=len(split.train),
-        validation=len(split.validation),
-        calibration=len(split.calibration),
-        skipped=len(fitted.table.skipped),
     )
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from normalis.api.options import FitOptions, named
 from normalis.backbones.pyramid import AbstractPyramid
+from normalis.bundle.manifest import PictureCounts
 from normalis.calibration import split_holdout
 from normalis.datasets.union import open_union
 from normalis.detectors.concepts import find_concepts, global_averages
@@ -53,6 +54,15 @@ class Split:
     train: tuple[int, ...]
     validation: tuple[int, ...]
     calibration: tuple[int, ...]
+
+    def counts(self, *, skipped: int) -> PictureCounts:
+        """How many pictures serve for what, and how many could not be read."""
+        return PictureCounts(
+            train=len(self.train),
+            validation=len(self.validation),
+            calibration=len(self.calibration),
+            skipped=skipped,
+        )
 
 
 @dataclass(frozen=True)
