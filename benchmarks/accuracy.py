@@ -16,7 +16,7 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -40,7 +40,6 @@ FORMS: tuple[tuple[str, Format, Precision], ...] = (
     ("onnxruntime", "onnx", "int8"),
     ("openvino", "openvino", "float32"),
     ("openvino", "openvino", "bf16"),
-    ("openvino", "openvino", "int8"),
 )
 
 
@@ -93,7 +92,7 @@ def main() -> None:
     parser.add_argument("models", type=Path, nargs="*")
     parser.add_argument("--peer", type=Path, help="Python of the peers' environment.")
     parser.add_argument("--bank", type=Path, help="What PatchCore learned.")
-    parser.add_argument("--codes", nargs="*", default=["1179", "11792"], help="Of the bank.")
+    parser.add_argument("--codes", nargs="*", default=["1179", "4716"], help="Of the bank.")
     options = parser.parse_args()
     torch.set_num_threads(1)
     truth = _truth(options.data)
@@ -123,10 +122,12 @@ def _mask(path: Path) -> np.ndarray | None:
     """On every second pixel of 320 by 320; empty of a good picture."""
     if path.parts[-2] == "good":
         return np.zeros((160, 160), bool)
-    file = path.parents[2] / "ground_truth" / path.parts[-2] / f"{path.stem}.png"
-    if not file.is_file():
+    folder = path.parents[2] / "ground_truth" / path.parts[-2]
+    files = [folder / f"{path.stem}{end}.png" for end in ("", "_mask")]
+    found = [file for file in files if file.is_file()]
+    if not found:
         return None
-    mask = Image.open(file).convert("L").resize((320, 320), Image.Resampling.NEAREST)
+    mask = Image.open(found[0]).convert("L").resize((320, 320), Image.Resampling.NEAREST)
     return np.asarray(mask)[::2, ::2] > 127
 
 
@@ -164,11 +165,11 @@ def _row(scorer: AbstractScorer, truth: Truth, names: tuple[str, str, str]) -> R
         promised.append(decision.far_promised)
     row = _judged(names, np.array(scores), maps, truth=truth)
     good = ~truth.is_defect
-    thresholds = {
-        "false_alarms": float(np.array(alarms)[good].mean()),
-        "promised": float(np.array(promised)[good].mean()),
-    }
-    done = Row(**{**asdict(row), **thresholds})
+    done = replace(
+        row,
+        false_alarms=float(np.array(alarms)[good].mean()),
+        promised=float(np.array(promised)[good].mean()),
+    )
     print(done, flush=True)
     return done
 
@@ -182,7 +183,7 @@ def _judged(
     for product in np.unique(truth.products):
         own = np.flatnonzero(truth.products == product)
         image[str(product)] = auroc(scores[own], truth.is_defect[own]) or 0.0
-        masked = [(maps[i], mask) for i in own if (mask := truth.masks[i]) is not None]
+        masked = [(maps[i], mask) for i in own.tolist() if (mask := truth.masks[i]) is not None]
         if any(mask.any() for _, mask in masked):
             values, marks = (np.stack(column).ravel() for column in zip(*masked, strict=True))
             pixel.append(auroc(values.astype(np.float64), marks) or 0.0)

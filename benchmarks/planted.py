@@ -139,7 +139,7 @@ def _scores(scorer: Scorer, pictures: Iterator[Picture], smoothings: Sequence[fl
     for maps in _maps(scorer, pictures):
         parts, _ = detector.parts(maps)
         for smoothing in smoothings:
-            smooth = [blurred_enlargement(part, size, smoothing) for part in parts]
+            smooth = [blurred_enlargement(part, size, sigma=smoothing) for part in parts]
             mean_map = torch.stack(smooth).mean(0)
             for share in SHARES:
                 tops = torch.stack([top_mean(part, share) for part in smooth])

@@ -30,8 +30,7 @@ from normalis.detectors.vqflow.build import PictureShapes
 from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.features.extract import FeatureTable
 from normalis.features.store import FeatureStore
-from normalis.training.loop import TrainingData, train
-from normalis.training.settings import TrainingSettings
+from normalis.training import TrainingData, TrainingSettings, train
 
 WARM = 3  # steps that are not counted: memory is still being taken
 REST = "loss, log and the rest"
@@ -44,7 +43,6 @@ PARTS = (
     ("normalis.training.loop", "", "train", REST),
     ("normalis.training.loop", "_Run", "save", "checkpoint"),
     ("normalis.training.loop", "", "load_batch", "loading"),
-    ("normalis.training.loop", "", "_load_batch", "loading"),
     ("normalis.quantize.ema", "EMAQuantizer", "quantize", "quantising"),
     ("normalis.quantize.ema", "EMAQuantizer", "update", "quantising"),
     ("normalis.detectors.vqflow.condition", "VQConditioner", "forward", "condition"),

@@ -115,7 +115,7 @@ def _learned(model: PatchcoreModel, data: Path, share: float) -> np.ndarray:
     return features[chosen].numpy()
 
 
-class _CoreSet(KCenterGreedy):
+class _CoreSet(KCenterGreedy):  # pyright: ignore[reportUntypedBaseClass]
     """The greedy choice on the features as they are."""
 
     def __init__(self, features: torch.Tensor, share: float) -> None:

@@ -31,13 +31,15 @@ def test_the_condition_is_the_anchored_code_and_the_prototype() -> None:
         distances = (part.codebook.codes - (h[b, :, i, j] - anchor)).square().sum(1)
         code = part.codebook.codes[distances.argmin()]
         expected = torch.cat([anchor + code, prototype[b]])
-        torch.testing.assert_close(pattern.condition[b, :, i, j], expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            pattern.condition.dense()[b, :, i, j], expected, rtol=1e-4, atol=1e-5
+        )
 
 
 def test_the_gradient_passes_straight_through_the_codes() -> None:
     part, (features, prototype, _) = branch(), given()
     features.requires_grad_()
-    part(features, prototype).condition.sum().backward()
+    part(features, prototype).condition.dense().sum().backward()
     through = features.grad
     assert through is not None
     twin = features.detach().clone().requires_grad_()

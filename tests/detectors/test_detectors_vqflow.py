@@ -10,6 +10,7 @@ from normalis.detectors.contract import PictureShapes
 from normalis.detectors.records import Batch, Losses
 from normalis.detectors.vqflow.condition import PositionConditioner
 from normalis.detectors.whitened import whitened_levels
+from normalis.flows import coupling
 from normalis.mixtures.located_gaussian import LocatedGaussian
 from normalis.quantize.ema import EMAQuantizer
 from small_world import FOUR_MAPS, made_detector, made_maps, small_settings
@@ -198,10 +199,30 @@ def test_without_codes_there_is_one_concept_and_nothing_to_update() -> None:
     assert len(detector.priors) == 0
 
 
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_learning_in_parts_is_learning_from_everything_stacked(
+    kernel: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector, maps = made_detector(small_settings(kernel=kernel)).train(), made_maps(6)
+    with torch.no_grad():
+        for parameter in detector.parameters():
+            chance = torch.Generator().manual_seed(parameter.numel())
+            parameter.add_(torch.randn(parameter.shape, generator=chance), alpha=0.02)
+    results: list[tuple[Tensor, ...]] = []
+    for in_parts in (True, False):
+        if not in_parts:
+            monkeypatch.setattr(coupling, "is_pointwise", lambda _subnet: False)
+        losses = detector.loss(Batch(maps))
+        grads = torch.autograd.grad(losses.total, list(detector.parameters()))
+        results.append((losses.total.detach(), *grads))
+    for fast, slow in zip(*results, strict=True):
+        assert float((fast - slow).norm()) <= 1e-4 * float(slow.norm()) + 1e-6
+
+
 def test_the_position_alone_is_the_same_for_every_picture() -> None:
     detector = made_detector(small_settings(condition="position"))
     condition = detector.conditioner(made_maps(3))
-    assert condition.levels[0] is not None
+    assert isinstance(condition.levels[0], Tensor)
     assert condition.levels[0].shape == (3, 4, 8, 8)
     assert torch.equal(condition.levels[0][0], condition.levels[0][2])
 

@@ -16,6 +16,7 @@ from normalis.flows import (
     SoftPermutation,
     random_permutation,
 )
+from normalis.flows.context import Context, PartedContext
 from normalis.mixtures import ConceptGaussian, LocatedGaussian, LocatedMoments
 from normalis.nn import conv_subnet
 
@@ -69,10 +70,10 @@ class LocatedAdapter(AbstractTransform):
         self.gaussian = gaussian
         self.concepts = concepts
 
-    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, context: Context = None) -> tuple[Tensor, Tensor]:
         return self.gaussian(x, torch.arange(len(x)) % self.concepts)
 
-    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def inverse(self, z: Tensor, context: Context = None) -> tuple[Tensor, Tensor]:
         return self.gaussian.inverse(z, torch.arange(len(z)) % self.concepts)
 
 
@@ -84,19 +85,20 @@ class FusionAdapter(AbstractTransform):
         self.fusion = fusion
         self.shapes = shapes
 
-    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, context: Context = None) -> tuple[Tensor, Tensor]:
         return self._pack(*self.fusion(self._levels(x), self._on_grid(context)))
 
-    def inverse(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def inverse(self, z: Tensor, context: Context = None) -> tuple[Tensor, Tensor]:
         return self._pack(*self.fusion.inverse(self._levels(z), self._on_grid(context)))
 
     def _levels(self, x: Tensor) -> list[Tensor]:
         parts = x.flatten(1).split([c * h * w for c, h, w in self.shapes], dim=1)
         return [part.unflatten(1, shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
-    def _on_grid(self, context: Tensor | None) -> Tensor | None:
+    def _on_grid(self, context: Context) -> Tensor | None:
         coarsest = self.shapes[-1][1:]
-        return None if context is None else context.reshape(len(context), -1, *coarsest)
+        dense = context.dense() if isinstance(context, PartedContext) else context
+        return None if dense is None else dense.reshape(len(dense), -1, *coarsest)
 
     def _pack(self, xs: list[Tensor], log_dets: list[Tensor]) -> tuple[Tensor, Tensor]:
         for x, log_det in zip(xs, log_dets, strict=True):

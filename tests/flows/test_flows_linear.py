@@ -15,6 +15,15 @@ def test_channel_order_i_becomes_channel_i() -> None:
     assert HardPermutation(ORDER)(x)[0].flatten().tolist() == [2, 0, 3, 1]
 
 
+@pytest.mark.parametrize(
+    "step", [HardPermutation(ORDER), SoftPermutation(random_rotation(4, torch.Generator()))]
+)
+def test_the_matrix_is_the_step(step: HardPermutation | SoftPermutation) -> None:
+    x = torch.randn(2, 4, 3, 2)
+    expected = torch.einsum("oc,bchw->bohw", step.matrix(), x)
+    torch.testing.assert_close(step(x)[0], expected)
+
+
 def test_the_gradient_of_a_permutation_is_that_of_index_select() -> None:
     x = torch.randn(2, 4, 3, 2, dtype=torch.float64, requires_grad=True)
     weight = torch.randn_like(x)

@@ -51,7 +51,7 @@ def test_enlarging_and_blurring_by_matrices_equals_one_after_the_other(
     maps = torch.randn(3, *grid, dtype=torch.float64)
     wide = interpolate(maps[:, None], (20, 30), mode="bilinear", align_corners=False)[:, 0]
     expected = gaussian_blur(wide, sigma)
-    torch.testing.assert_close(blurred_enlargement(maps, (20, 30), sigma), expected)
+    torch.testing.assert_close(blurred_enlargement(maps, (20, 30), sigma=sigma), expected)
 
 
 @pytest.mark.parametrize("side", [1, 3, 5])

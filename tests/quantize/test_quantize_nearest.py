@@ -12,6 +12,7 @@ from sklearn.cluster import KMeans
 from torch import Tensor
 
 from normalis.quantize import code_counts, kmeans, nearest_codes, perplexity
+from normalis.quantize.nearest import straight_through
 
 
 def inertia(x: Tensor, centres: Tensor) -> float:
@@ -37,6 +38,25 @@ def test_no_code_is_nearer(seed: int, n: int, k: int, d: int) -> None:
     distances = cdist(x.numpy(), codes.numpy(), "sqeuclidean")
     assert index.shape == (n,)
     assert np.all(distances[np.arange(n), index] <= distances.min(1, initial=np.inf) + 1e-4)
+
+
+@given(seed=st.integers(0, 2**16), k=st.integers(1, 9))
+def test_the_first_of_equals_is_taken(seed: int, k: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    codes = torch.randint(0, 3, (k, 2), generator=generator).float()
+    x = torch.randint(0, 3, (40, 2), generator=generator).float()
+    distances = (x[:, None] - codes).square().sum(2)
+    assert torch.equal(nearest_codes(x, codes), distances.argmin(1))
+
+
+def test_straight_through_has_one_value_and_the_others_gradient() -> None:
+    x, value = (torch.randn(3, 2, requires_grad=True) for _ in range(2))
+    out = straight_through(x, value)
+    assert torch.equal(out, value)
+    grad = torch.randn(3, 2)
+    assert torch.equal(torch.autograd.grad(out, x, grad)[0], grad)
+    again = straight_through(x, value)
+    assert torch.autograd.grad(again, value, grad, allow_unused=True) == (None,)
 
 
 def test_ties_take_the_first() -> None:

@@ -36,8 +36,9 @@ from normalis.features.extract import FeatureTable
 from normalis.progress import Observer, Silent
 from normalis.recipes import Recipe
 from normalis.results import MapRange
+from normalis.training.data import TrainingData
 from normalis.training.log import EpochRecord, write_log
-from normalis.training.loop import TrainingData, train
+from normalis.training.loop import train
 from normalis.training.processes import joined_processes, this_process
 
 __all__ = ["FitSummary", "fit"]

@@ -20,7 +20,7 @@ from normalis.features.extract import FeatureTable, extract_features
 from normalis.images.decode import read_position
 from normalis.progress import Observer
 from normalis.recipes import Recipe
-from normalis.training.loop import batches
+from normalis.training.data import batches
 from normalis.training.processes import this_process
 
 __all__ = [

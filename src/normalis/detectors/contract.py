@@ -153,7 +153,7 @@ class AbstractDetector(nn.Module, ABC):
         return None
 
     @property
-    def graph_map(self) -> "GraphMap | None":
+    def graph_map(self) -> GraphMap | None:
         """What the map of `score_in_graph` is, where it is not the map of `score`."""
         return None
 

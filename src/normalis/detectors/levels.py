@@ -104,7 +104,7 @@ class MapForm:
         if not self.by_level:
             total = self._mean(parts)
             return total, top_mean(total, self.top_share)
-        smooth = [blurred_enlargement(part, self.size, self.smoothing) for part in parts]
+        smooth = [blurred_enlargement(part, self.size, sigma=self.smoothing) for part in parts]
         tops = [top_mean(part, self.top_share) for part in smooth]
         return torch.stack(smooth).mean(0), torch.stack(tops).mean(0)
 
@@ -114,7 +114,7 @@ class MapForm:
         for part in parts:
             by_grid.setdefault(tuple(part.shape[1:]), []).append(part)
         sums = [torch.stack(alike).sum(0) / len(parts) for alike in by_grid.values()]
-        smooth = [blurred_enlargement(x, self.size, self.smoothing) for x in sums]
+        smooth = [blurred_enlargement(x, self.size, sigma=self.smoothing) for x in sums]
         return torch.stack(smooth).sum(0)
 
 

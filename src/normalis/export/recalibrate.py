@@ -13,7 +13,7 @@ from normalis.results import MapRange
 __all__ = ["recalibrated"]
 
 
-def recalibrated(info: ExportInfo, runtime: AbstractRuntime, found: MadeFrom) -> ExportInfo:
+def recalibrated(info: ExportInfo, runtime: AbstractRuntime, *, found: MadeFrom) -> ExportInfo:
     """The metadata with the graph's own scores of the held-out pictures, and its maps' range.
 
     Args:

@@ -9,7 +9,31 @@ from torch import Tensor, nn
 
 from normalis.nn.position import position_encoding
 
-__all__ = ["CodedContext", "Codes", "ContextRows"]
+__all__ = ["CodedContext", "Codes", "Context", "ContextRows", "PartedContext"]
+
+
+@dataclass(frozen=True)
+class PartedContext:
+    """A context of which a part is the same all over a picture.
+
+    Attributes:
+        maps: `b k h w`, channels first.
+        picture: `b p`, the channels behind them.
+    """
+
+    maps: Float[Tensor, "b k h w"]
+    picture: Float[Tensor, "b p"]
+
+    def dense(self) -> Float[Tensor, "b c h w"]:
+        """Both, spelled out at every position."""
+        size = self.maps.shape[2:]
+        same = self.picture[:, :, None, None].expand(-1, -1, *size)
+        return torch.cat([self.maps.to(same.dtype), same], dim=1)
+
+
+Context = Float[Tensor, "b k _ _"] | PartedContext | None
+"""What a step of a flow is told: spelled out on its grid, or once for all positions; in parts; or
+nothing."""
 
 
 @dataclass(frozen=True)

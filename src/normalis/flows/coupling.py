@@ -7,11 +7,15 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from normalis.flows.context import Context, PartedContext
+from normalis.flows.linear import HardPermutation, SoftPermutation
 from normalis.flows.transform import AbstractTransform
+from normalis.nn.pointwise import is_pointwise, pointwise_subnet
 
 __all__ = ["SUBNET_SCALE", "AffineCoupling"]
 
 SUBNET_SCALE = 0.1
+NARROW = 128  # channels up to which a product of matrices costs no more than a gather
 
 
 class AffineCoupling(AbstractTransform):
@@ -50,37 +54,66 @@ class AffineCoupling(AbstractTransform):
         self.offset = nn.Parameter(torch.zeros(channels))
 
     def forward(
-        self, x: Float[Tensor, "b c h w"], context: Float[Tensor, "b k h w"] | None = None
+        self, x: Float[Tensor, "b c h w"], context: Context = None
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
         """Scale and shift the active half, then every channel, then permute."""
-        x1, x2 = x.split([self.passive, self.active], dim=1)
+        # Channels last, as everything that this is made of is fastest.
+        x1, x2 = x.permute(0, 2, 3, 1).split([self.passive, self.active], dim=-1)
         s, t = self._scale_and_shift(x1, context)
         g = self.gain()
-        y = torch.cat([x1, x2 * s.exp() + t], dim=1) * g + self.offset.view(1, -1, 1, 1)
-        y, _ = self.permutation(y)
-        return y, s.sum(1) + g.log().sum()
+        y = torch.cat([x1, x2 * s.exp() + t], dim=-1)
+        if (
+            isinstance(self.permutation, HardPermutation | SoftPermutation)
+            and y.shape[-1] <= NARROW
+        ):
+            y = self._mixed(y, self.permutation.matrix(), g)
+        else:
+            y, _ = self.permutation(torch.addcmul(self.offset, y, g).permute(0, 3, 1, 2))
+        return y, s.sum(-1) + g.log().sum()
 
     def inverse(
-        self, z: Float[Tensor, "b c h w"], context: Float[Tensor, "b k h w"] | None = None
+        self, z: Float[Tensor, "b c h w"], context: Context = None
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
         """Undo the permutation, the affine part and the coupling."""
         z, _ = self.permutation.inverse(z)
         g = self.gain()
-        x1, y2 = ((z - self.offset.view(1, -1, 1, 1)) / g).split([self.passive, self.active], dim=1)
+        y = (z.permute(0, 2, 3, 1) - self.offset) / g
+        x1, y2 = y.split([self.passive, self.active], dim=-1)
         s, t = self._scale_and_shift(x1, context)
-        x = torch.cat([x1, (y2 - t) * (-s).exp()], dim=1)
-        return x, -s.sum(1) - g.log().sum()
+        x = torch.cat([x1, (y2 - t) * (-s).exp()], dim=-1)
+        return x.permute(0, 3, 1, 2), -s.sum(-1) - g.log().sum()
 
-    def gain(self) -> Float[Tensor, "1 c 1 1"]:
+    def gain(self) -> Float[Tensor, " c"]:
         """The learned scale $g$ of every channel."""
-        return 0.1 * F.softplus(self.gamma, beta=0.5).view(1, -1, 1, 1)
+        return 0.1 * F.softplus(self.gamma, beta=0.5)
+
+    def _mixed(
+        self, y: Float[Tensor, "b h w c"], matrix: Float[Tensor, "c c"], g: Float[Tensor, " c"]
+    ) -> Float[Tensor, "b c h w"]:
+        """Scaled, shifted and permuted in one product, at full precision: it must be undone."""
+        with torch.autocast(y.device.type, enabled=False):
+            matrix = matrix.to(g.dtype)
+            return F.linear(y, matrix * g, matrix @ self.offset).permute(0, 3, 1, 2)
 
     def _scale_and_shift(
-        self, x1: Float[Tensor, "b c h w"], context: Float[Tensor, "b k h w"] | None
-    ) -> tuple[Float[Tensor, "b a h w"], Float[Tensor, "b a h w"]]:
+        self, x1: Float[Tensor, "b h w p"], context: Context
+    ) -> tuple[Float[Tensor, "b h w a"], Float[Tensor, "b h w a"]]:
         """$s$ and $a_t$ for the active half."""
-        inputs = x1 if context is None else torch.cat([x1, context], dim=1)
         # Under mixed precision the subnet alone is coarse; scales and sums are not.
-        a = SUBNET_SCALE * self.subnet(inputs).to(x1.dtype)
-        a_s, a_t = a.chunk(2, dim=1)
+        a = SUBNET_SCALE * self._subnet(x1, context).to(x1.dtype)
+        a_s, a_t = a.tensor_split(2, dim=-1)
         return self.alpha * a_s.tanh(), a_t
+
+    def _subnet(self, x1: Float[Tensor, "b h w p"], context: Context) -> Float[Tensor, "b h w o"]:
+        """What the network says."""
+        if torch.is_grad_enabled() and is_pointwise(self.subnet):
+            maps, picture = (
+                (context.maps, context.picture)
+                if isinstance(context, PartedContext)
+                else (context, None)
+            )
+            return pointwise_subnet(self.subnet, x1, context=maps, picture=picture)
+        dense = context.dense() if isinstance(context, PartedContext) else context
+        inputs = x1.permute(0, 3, 1, 2)
+        inputs = inputs if dense is None else torch.cat([inputs, dense], dim=1)
+        return self.subnet(inputs).permute(0, 2, 3, 1)

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from normalis.flows.context import Context
 from normalis.flows.transform import AbstractTransform
 
 __all__ = ["HardPermutation", "SoftPermutation", "random_permutation", "random_rotation"]
@@ -17,7 +18,8 @@ class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, order: Tensor, inverse: Tensor) -> Tensor:  # noqa: ANN401
         ctx.save_for_backward(order, inverse)
-        return x.index_select(1, order)
+        # Over the last axis, as the store and the networks lay maps out.
+        return x.permute(0, 2, 3, 1).index_select(3, order).permute(0, 3, 1, 2)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
@@ -41,13 +43,18 @@ class HardPermutation(AbstractTransform):
         self.register_buffer("undo", torch.argsort(order))
 
     def forward(
-        self, x: Float[Tensor, "b c h w"], context: Float[Tensor, "b k h w"] | None = None
+        self, x: Float[Tensor, "b c h w"], context: Context = None
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
         """Reorder; volumes are kept."""
         return _Gather.apply(x, self.order, self.undo), x.new_zeros(x.shape[0], *x.shape[2:])
 
+    def matrix(self) -> Float[Tensor, "c c"]:
+        """The matrix that reorders the channels of a pixel."""
+        eye = torch.eye(len(self.order), device=self.order.device)
+        return eye[self.order]
+
     def inverse(
-        self, z: Float[Tensor, "b c h w"], context: Float[Tensor, "b k h w"] | None = None
+        self, z: Float[Tensor, "b c h w"], context: Context = None
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
         """Restore the order."""
         return _Gather.apply(z, self.undo, self.order), z.new_zeros(z.shape[0], *z.shape[2:])
@@ -67,13 +74,17 @@ class SoftPermutation(AbstractTransform):
         self.register_buffer("rotation", rotation.contiguous())
 
     def forward(
-        self, x: Float[Tensor, "b c h w"], context: Float[Tensor, "b k h w"] | None = None
+        self, x: Float[Tensor, "b c h w"], context: Context = None
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
         """Rotate; volumes are kept."""
         return _mix(self.rotation, x), x.new_zeros(x.shape[0], *x.shape[2:])
 
+    def matrix(self) -> Float[Tensor, "c c"]:
+        """The rotation."""
+        return self.rotation
+
     def inverse(
-        self, z: Float[Tensor, "b c h w"], context: Float[Tensor, "b k h w"] | None = None
+        self, z: Float[Tensor, "b c h w"], context: Context = None
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
         """Rotate back."""
         return _mix(self.rotation.T, z), z.new_zeros(z.shape[0], *z.shape[2:])

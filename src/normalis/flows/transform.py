@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from normalis.flows.context import Context
+
 __all__ = ["AbstractTransform", "Compose"]
 
 
@@ -19,13 +21,13 @@ class AbstractTransform(nn.Module, ABC):
 
     @abstractmethod
     def forward(
-        self, x: Float[Tensor, "b c h w"], context: Float[Tensor, "b k h w"] | None = None
+        self, x: Float[Tensor, "b c h w"], context: Context = None
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
         """Data to latent: `z` and the log-determinant at each position."""
 
     @abstractmethod
     def inverse(
-        self, z: Float[Tensor, "b c h w"], context: Float[Tensor, "b k h w"] | None = None
+        self, z: Float[Tensor, "b c h w"], context: Context = None
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
         """Latent to data: `x` and the log-determinant of this direction at each position."""
 
@@ -42,7 +44,7 @@ class Compose(AbstractTransform):
         self.transforms = nn.ModuleList(transforms)
 
     def forward(
-        self, x: Float[Tensor, "b c h w"], context: Float[Tensor, "b k h w"] | None = None
+        self, x: Float[Tensor, "b c h w"], context: Context = None
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
         """Apply every transform; log-determinants add up."""
         total = x.new_zeros(x.shape[0], *x.shape[2:])
@@ -52,7 +54,7 @@ class Compose(AbstractTransform):
         return x, total
 
     def inverse(
-        self, z: Float[Tensor, "b c h w"], context: Float[Tensor, "b k h w"] | None = None
+        self, z: Float[Tensor, "b c h w"], context: Context = None
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
         """Undo every transform, the last one first."""
         total = z.new_zeros(z.shape[0], *z.shape[2:])

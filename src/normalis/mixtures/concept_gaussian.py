@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from normalis.flows.context import Context
 from normalis.flows.transform import AbstractTransform
 
 __all__ = ["ConceptGaussian", "standard_normal_log_prob"]
@@ -42,29 +43,29 @@ class ConceptGaussian(AbstractTransform):
                 nn.init.zeros_(head.bias)
 
     def forward(
-        self, x: Float[Tensor, "b c h w"], context: Float[Tensor, "b k 1 1"] | None = None
+        self, x: Float[Tensor, "b c h w"], context: Context = None
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
         """Standardise.
 
         Args:
             x: Latents of the level's flow.
-            context: The prototype of each picture.
+            context: `b k 1 1`, the prototype of each picture.
         """
         mu, log_sigma = self._moments(context)
         z = (x - mu[:, :, None, None]) * (-log_sigma[:, :, None, None]).exp()
         return z, self._log_det(log_sigma, x)
 
     def inverse(
-        self, z: Float[Tensor, "b c h w"], context: Float[Tensor, "b k 1 1"] | None = None
+        self, z: Float[Tensor, "b c h w"], context: Context = None
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
         """Scale and shift back."""
         mu, log_sigma = self._moments(context)
         x = z * log_sigma[:, :, None, None].exp() + mu[:, :, None, None]
         return x, -self._log_det(log_sigma, z)
 
-    def _moments(self, context: Tensor | None) -> tuple[Float[Tensor, "b c"], Float[Tensor, "b c"]]:
+    def _moments(self, context: Context) -> tuple[Float[Tensor, "b c"], Float[Tensor, "b c"]]:
         """Mean and log of the scale."""
-        assert context is not None, "the concept's prior needs a prototype"
+        assert isinstance(context, Tensor), "the concept's prior needs a prototype"
         prototype = context[:, :, 0, 0]
         # Under mixed precision the heads alone are coarse.
         dtype = self.mu.weight.dtype

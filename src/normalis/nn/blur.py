@@ -21,7 +21,7 @@ def gaussian_blur(maps: Float[Tensor, "b h w"], sigma: float) -> Float[Tensor, "
 
 
 def blurred_enlargement(
-    maps: Float[Tensor, "b h w"], size: tuple[int, int], sigma: float
+    maps: Float[Tensor, "b h w"], size: tuple[int, int], *, sigma: float
 ) -> Float[Tensor, "b i j"]:
     """`gaussian_blur` of each map brought to a larger grid bilinearly, to rounding.
 

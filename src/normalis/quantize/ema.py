@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from normalis.quantize.nearest import code_counts, kmeans, nearest_codes
+from normalis.quantize.nearest import code_counts, kmeans, nearest_codes, straight_through
 
 __all__ = ["EMAQuantizer", "Quantized"]
 
@@ -95,7 +95,7 @@ class EMAQuantizer(nn.Module):
         index = nearest_codes(x.detach().float(), self.codes)
         nearest = self.codes[index]
         return Quantized(
-            values=x + (nearest - x).detach(),
+            values=straight_through(x, nearest),
             codes=index,
             commitment=F.mse_loss(x.float(), nearest),
             usage=code_counts(index, self.size),

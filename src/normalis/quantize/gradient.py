@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from normalis.quantize.ema import Quantized
-from normalis.quantize.nearest import code_counts, kmeans, nearest_codes
+from normalis.quantize.nearest import code_counts, kmeans, nearest_codes, straight_through
 
 __all__ = ["GradientQuantizer"]
 
@@ -43,7 +43,7 @@ class GradientQuantizer(nn.Module):
         index = nearest_codes(x.detach(), self.codes.detach())
         nearest = self.codes[index]
         return Quantized(
-            values=x + (nearest - x).detach(),
+            values=straight_through(x, nearest),
             codes=index,
             commitment=F.mse_loss(x, nearest.detach()) + F.mse_loss(nearest, x.detach()),
             usage=code_counts(index, self.size),

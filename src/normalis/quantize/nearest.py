@@ -1,12 +1,14 @@
 """Nearest codes, seeding and small measures of a codebook's use."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["code_counts", "kmeans", "nearest_codes", "perplexity"]
+__all__ = ["code_counts", "kmeans", "nearest_codes", "perplexity", "straight_through"]
 
-CHUNK = 1 << 14  # rows of the distance table held at a time
+CHUNK = 1 << 11  # rows of the distance table held at a time, all of them in the cache
 
 
 def nearest_codes(x: Float[Tensor, "n d"], codes: Float[Tensor, "k d"]) -> Int[Tensor, " n"]:
@@ -20,14 +22,34 @@ def nearest_codes(x: Float[Tensor, "n d"], codes: Float[Tensor, "k d"]) -> Int[T
         return torch.cat([_first_least(table) for table in tables])
 
 
+def straight_through(x: Float[Tensor, "*s"], value: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
+    """`value`, with the gradient of `x`: of a step that has none, in place of its own."""
+    return _StraightThrough.apply(x, value)
+
+
+class _StraightThrough(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, value: Tensor) -> Tensor:  # noqa: ANN401, ARG004
+        return value.view_as(value)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401, ARG004
+        return grads[0], None
+
+
 def _first_least(table: Float[Tensor, "n k"]) -> Int[Tensor, " n"]:
     """Index of each row's least value, the first of several."""
-    if not torch.compiler.is_exporting():
+    exporting = torch.compiler.is_exporting()
+    if table.device.type != "cpu" and not exporting:
         return table.argmin(1)
-    # OpenVINO sorts for an argmin, which takes longer than the distances.
-    is_least = (table <= table.amin(1, keepdim=True)).float()
-    before_end = torch.arange(table.shape[1], 0, -1, dtype=torch.float32, device=table.device)
-    return (table.shape[1] - (is_least * before_end).amax(1)).long()
+    # Here an argmin takes several times as long as this, and in OpenVINO longer than the distances.
+    least = table.amin(1, keepdim=True)
+    # Compared into numbers: to turn truths into numbers takes as long as all the rest.
+    out = None if exporting else torch.empty_like(table)
+    is_least = torch.le(table, least, out=out).to(table.dtype)
+    before_end = torch.arange(table.shape[1], 0, -1, dtype=table.dtype, device=table.device)
+    first = (is_least * before_end).amax(1).clamp_min(1)  # of what is no number, the last
+    return (table.shape[1] - first).long()
 
 
 def code_counts(index: Int[Tensor, " n"], size: int) -> Float[Tensor, " k"]:

@@ -1,7 +1,8 @@
 """Training: settings, the loop, its log, and several processes."""
 
+from normalis.training.data import TrainingData, batches
 from normalis.training.log import CodebookUse, EpochRecord, Tally, record_from, write_log
-from normalis.training.loop import TrainingData, batches, train
+from normalis.training.loop import train
 from normalis.training.processes import (
     Processes,
     average_gradients,

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -12,50 +12,17 @@ from torch import Tensor
 from normalis.detectors.contract import AbstractDetector, LearnsInStages
 from normalis.detectors.records import Batch, Losses
 from normalis.errors import FitError
-from normalis.features.extract import FeatureTable
 from normalis.images.write import replacing
 from normalis.progress import Observer
+from normalis.training.data import TrainingData, load_batch
 from normalis.training.log import EpochRecord, Tally, record_from
 from normalis.training.optimizer import clip_gradient, optimizer_of, set_rate, use_bfloat16
 from normalis.training.processes import average_gradients, this_process
 from normalis.training.settings import TrainingSettings
 
-__all__ = ["TrainingData", "batches", "train"]
+__all__ = ["train"]
 
 VALIDATED_TOGETHER = 16  # held-out pictures whose features are in memory together
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """Stored features, and which of them train.
-
-    Attributes:
-        table: The features.
-        train: Rows that train.
-        validation: Rows of held-out normal pictures; without any, the last epoch is kept.
-        categories: The product of each row of the table where it is known, for the log only.
-        labels: The class of each row, where the method learns from classes.
-    """
-
-    table: FeatureTable
-    train: tuple[int, ...]
-    validation: tuple[int, ...]
-    categories: tuple[str | None, ...]
-    labels: tuple[int, ...] | None = None
-
-
-def batches(
-    table: FeatureTable, rows: Sequence[int], *, size: int, device: torch.device
-) -> Iterator[list[Tensor]]:
-    """The maps of these rows, `size` pictures at a time, on the device."""
-    for start in range(0, len(rows), size):
-        yield _load_batch(table, rows[start : start + size], device)
-
-
-def _load_batch(table: FeatureTable, rows: Sequence[int], device: torch.device) -> list[Tensor]:
-    """The maps of these rows, channels last: the layout in which 1x1 convolutions are fastest."""
-    maps = table.batch(rows)
-    return [x.to(device).contiguous(memory_format=torch.channels_last) for x in maps]
 
 
 def train(
@@ -232,7 +199,7 @@ class _Run:
         """What the detector is shown at a step."""
         labels = self.data.labels
         return Batch(
-            _load_batch(self.data.table, rows, self.device),
+            load_batch(self.data.table, rows, self.device),
             label=torch.tensor([labels[row] for row in rows]).to(self.device) if labels else None,
             done=step / (self.epochs * self.steps),
         )

@@ -26,7 +26,7 @@ def optimizer_of(
         for group in learned
     ]
     kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
-    return kind(groups, betas=settings.betas)
+    return kind(groups, betas=settings.betas, fused=True)
 
 
 def set_rate(

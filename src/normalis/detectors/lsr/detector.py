@@ -11,9 +11,10 @@ from torch import Tensor
 from normalis.autoencoder.contract import AbstractAutoencoder
 from normalis.autoencoder.vqvae import VQVAE
 from normalis.detectors.contract import AbstractDetector
+from normalis.detectors.levels import upsample
 from normalis.detectors.lsr.augment import augmented
 from normalis.detectors.lsr.form import LSRForm, Restorations
-from normalis.detectors.lsr.maps import anomaly_map, restoration_weights
+from normalis.detectors.lsr.maps import CODE_MAP, anomaly_map, restoration_weights, unlikely
 from normalis.detectors.lsr.scale import PictureScale
 from normalis.detectors.records import (
     Assignment,
@@ -113,8 +114,7 @@ class LSR(AbstractDetector):
             return Losses(total=nll, nll=nll)
         result = self.autoencoder(x, where)
         assignments: tuple[Assignment, ...] = ()
-        if result.quantized is not None and result.latents is not None:
-            found = result.quantized
+        if (found := result.quantized) is not None and result.latents is not None:
             assignments = (Assignment("codes", result.latents, found.codes, found.usage),)
         total = result.distortion + result.rate
         terms = (Term("distortion", result.distortion), Term("rate", result.rate))
@@ -173,7 +173,7 @@ class LSR(AbstractDetector):
             found = self._restorations(x, self._where(maps))
             restored = found.mean
             difference = found.difference(x, of_mean=self.form.of_mean)
-            image = self._unlikely(found.nll)
+            image = unlikely(found.nll, self.thresholds[0])
             weight = found.nll if self.form.weighed else None
         picture = self._picture(restored, maps[self.form.level])
         difference = difference / self.scale.contrast(maps[self.form.level])
@@ -200,8 +200,7 @@ class LSR(AbstractDetector):
         """Restoration draws codes one after another, so a graph says which codes it would draw."""
         if self.prior is None:
             return None
-        meaning = "how unlikely each code is, in nats, and not what restoration would change"
-        return GraphMap(meaning, 0.0, float(self.thresholds[1]))
+        return GraphMap(CODE_MAP, 0.0, float(self.thresholds[1]))
 
     @torch.no_grad()
     def score_in_graph(self, maps: list[Tensor]) -> Scores:
@@ -209,15 +208,14 @@ class LSR(AbstractDetector):
         if self.prior is None:
             return self.score(maps)
         nll = self._nll(maps)
-        enlarged = F.interpolate(nll[:, None], list(self.form.size), mode="bilinear")[:, 0]
-        return Scores(enlarged, self._unlikely(nll), self.concepts(maps))
+        return Scores(
+            upsample(nll, self.form.size), unlikely(nll, self.thresholds[0]), self.concepts(maps)
+        )
 
     @torch.no_grad()
     def image_scores(self, maps: list[Tensor]) -> Float[Tensor, " b"]:
         """The image scores that `score` gives, without restoring: there is no map to pay for."""
-        if self.prior is None:
-            return self.score(maps).image
-        return self._unlikely(self._nll(maps))
+        return self.score_in_graph(maps).image
 
     @torch.no_grad()
     def paper_scores(self, maps: list[Tensor]) -> PaperScores:
@@ -244,9 +242,8 @@ class LSR(AbstractDetector):
             chance=self.chance,
             position=where,
         )
-        copies = len(self.chance)
         each = [
-            self._vqvae.decode(some, None if where is None else where[i].expand(copies))
+            self._vqvae.decode(some, None if where is None else where[i].expand(len(self.chance)))
             for i, some in enumerate(restored)
         ]
         pictures = torch.stack(each)
@@ -260,10 +257,6 @@ class LSR(AbstractDetector):
         if x.shape[1] != 3 or x.shape[2:] != self.form.size:
             return None
         return self.scale.back(x, raw).clamp(0, 1)
-
-    def _unlikely(self, nll: Float[Tensor, "b i j"]) -> Float[Tensor, " b"]:
-        """The sum over codes beyond the threshold."""
-        return torch.where(nll > self.thresholds[0], nll, 0.0).sum((1, 2))
 
     def _nll(self, maps: list[Tensor]) -> Float[Tensor, "b i j"]:
         """Of each code of maps as they come in."""

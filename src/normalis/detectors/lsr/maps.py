@@ -1,5 +1,6 @@
 """From restorations to one map and one restored picture."""
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
@@ -7,7 +8,9 @@ from torch import Tensor
 from normalis.detectors.lsr.form import LSRForm
 from normalis.nn.blur import local_mean
 
-__all__ = ["anomaly_map", "filtered", "restoration_weights", "unlikelihood"]
+__all__ = ["CODE_MAP", "anomaly_map", "filtered", "restoration_weights", "unlikelihood", "unlikely"]
+
+CODE_MAP = "how unlikely each code is, in nats, and not what restoration would change"
 
 
 def restoration_weights(
@@ -49,6 +52,11 @@ def filtered(
     """
     eroded = -F.max_pool2d(-maps[:, None], erosion, stride=1, padding=erosion // 2)
     return local_mean(eroded, smoothing)[:, 0]
+
+
+def unlikely(nll: Float[Tensor, "b i j"], threshold: Float[Tensor, ""]) -> Float[Tensor, " b"]:
+    """The sum over codes that are less likely than the threshold, nats (METHODS §3.3)."""
+    return torch.where(nll > threshold, nll, 0.0).sum((1, 2))
 
 
 def anomaly_map(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from normalis.detectors.records import Assignment
 from normalis.detectors.vqflow.concept import Concept, ConceptBranch
 from normalis.detectors.vqflow.pattern import PatternBranch
-from normalis.flows.context import CodedContext
+from normalis.flows.context import CodedContext, Context
 from normalis.nn.layers import pointwise_mlp
 from normalis.nn.position import position_encoding
 
@@ -27,7 +27,8 @@ class Condition:
     """What a batch's flows are conditioned on.
 
     Attributes:
-        levels: For each level `b k h w` on its grid, or its codes where flows look it up, or None.
+        levels: For each level `b k h w` on its grid, or in parts, or its codes where flows look it
+            up, or None.
         fusion: The same for the fusion coupling, on the coarsest level's grid.
         prototype: `b p 1 1` for the prior, or None.
         concept: `b`, the index of each picture's concept.
@@ -35,7 +36,7 @@ class Condition:
         assignments: For the codebooks' update.
     """
 
-    levels: tuple[Tensor | CodedContext | None, ...]
+    levels: tuple[Context | CodedContext, ...]
     fusion: Tensor | CodedContext | None
     prototype: Tensor | None
     concept: Int[Tensor, " b"]
@@ -151,7 +152,7 @@ class VQConditioner(AbstractConditioner):
         ]
         return Condition(
             levels=tuple(p.condition for p in patterns[:-1]),
-            fusion=patterns[-1].condition,
+            fusion=patterns[-1].condition.dense(),
             prototype=concept.prototype[:, :, None, None],
             concept=concept.index,
             commitment=torch.stack([concept.commitment, *(p.commitment for p in patterns)]).sum(),
@@ -191,7 +192,7 @@ class VQConditioner(AbstractConditioner):
         for maps in batches:
             prototype = self.concept(maps).prototype
             for kept, (branch, features, semantic) in zip(rows, self._places(maps), strict=True):
-                kept.append(branch.residual(features, prototype, semantic=semantic)[1])
+                kept.append(branch.residual(features, prototype, semantic=semantic))
         for kept, branch in zip(rows, branches, strict=True):
             x = torch.cat(kept)
             sample = x[torch.randperm(len(x), generator=generator)[:SEEDING_ROWS].to(x.device)]

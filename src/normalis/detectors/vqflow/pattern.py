@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass
 
-import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from normalis.detectors.records import Assignment
+from normalis.flows.context import PartedContext
 from normalis.nn.layers import pointwise_mlp
 from normalis.nn.position import position_encoding
 from normalis.quantize.ema import EMAQuantizer
-from normalis.quantize.nearest import nearest_codes
+from normalis.quantize.nearest import nearest_codes, straight_through
 
 __all__ = ["Pattern", "PatternBranch"]
 
@@ -20,12 +21,12 @@ class Pattern:
     """The condition of one level.
 
     Attributes:
-        condition: `b k h w`: the quantised pattern, then the prototype.
+        condition: The quantised pattern at every position, then the prototype.
         commitment: Commitment loss.
         assignment: For the codebook's update.
     """
 
-    condition: Float[Tensor, "b k h w"]
+    condition: PartedContext
     commitment: Float[Tensor, ""]
     assignment: Assignment
 
@@ -64,13 +65,14 @@ class PatternBranch(nn.Module):
         semantic: Float[Tensor, "b d h w"] | None = None,
     ) -> Pattern:
         """Quantise each position around its anchor."""
-        anchor, rows = self.residual(features, prototype, semantic=semantic)
+        h, anchor = self._parts(features, prototype, semantic)
+        rows = (h - anchor).flatten(0, 2)
         quantized = self.codebook.quantize(rows)
-        b, _, h, w = features.shape
-        values = anchor + quantized.values.view(b, h, w, -1).permute(0, 3, 1, 2)
-        broadcast = prototype[:, :, None, None].expand(-1, -1, h, w)
+        # The anchor is taken away and given back, so that it gets no gradient from the sum.
+        values = anchor.detach() + quantized.values.detach().view(h.shape)
+        values = straight_through(h, values.to(h.dtype))
         return Pattern(
-            condition=torch.cat([values, broadcast], dim=1),
+            condition=PartedContext(values.permute(0, 3, 1, 2), prototype),
             commitment=quantized.commitment,
             assignment=Assignment(self.name, rows.detach(), quantized.codes, quantized.usage),
         )
@@ -83,7 +85,7 @@ class PatternBranch(nn.Module):
         semantic: Float[Tensor, "b d h w"] | None = None,
     ) -> Int[Tensor, "b h w"]:
         """The code of each position, as `forward` chooses it."""
-        _, rows = self.residual(features, prototype, semantic=semantic)
+        rows = self.residual(features, prototype, semantic=semantic)
         b, _, h, w = features.shape
         return nearest_codes(rows.float(), self.codebook.codes).view(b, h, w)
 
@@ -93,19 +95,22 @@ class PatternBranch(nn.Module):
         prototype: Float[Tensor, "b p"],
         *,
         semantic: Float[Tensor, "b d h w"] | None = None,
-    ) -> tuple[Float[Tensor, "b d h w"], Float[Tensor, "n d"]]:
-        """The anchor, and what is left of $h'$ for the codebook, one row a position."""
-        h: Tensor = self.mlp(features)
-        anchor = self._anchor(features, prototype)
-        rest = (h if semantic is None else h + semantic) - anchor
-        return anchor, rest.permute(0, 2, 3, 1).flatten(0, 2)
+    ) -> Float[Tensor, "n d"]:
+        """What is left of $h'$ for the codebook, one row a position."""
+        h, anchor = self._parts(features, prototype, semantic)
+        return (h - anchor).flatten(0, 2)
 
-    def _anchor(
-        self, features: Float[Tensor, "b c h w"], prototype: Float[Tensor, "b p"]
-    ) -> Float[Tensor, "b d h w"]:
-        r"""$p = [PE; \hat y]$ at every position."""
-        b, _, h, w = features.shape
-        place = position_encoding(self.position_width, (h, w), device=features.device)
-        return torch.cat(
-            [place.expand(b, -1, -1, -1), prototype[:, :, None, None].expand(-1, -1, h, w)], dim=1
-        )
+    def _parts(
+        self,
+        features: Float[Tensor, "b c h w"],
+        prototype: Float[Tensor, "b p"],
+        semantic: Float[Tensor, "b d h w"] | None,
+    ) -> tuple[Float[Tensor, "b h w d"], Float[Tensor, "b h w d"]]:
+        r"""$h'$, and $p = [PE; \hat y]$ at every position."""
+        h: Tensor = self.mlp(features)
+        h = h if semantic is None else h + semantic
+        width, (rows, columns) = self.position_width, h.shape[2:]
+        place = position_encoding(width, (rows, columns), device=h.device).permute(1, 2, 0)
+        place = F.pad(place, (0, prototype.shape[1]))
+        anchor = place + F.pad(prototype, (width, 0))[:, None, None]
+        return h.permute(0, 2, 3, 1), anchor
