@@ -3,7 +3,8 @@
     python benchmarks/medical.py DATA --seeds 0 1 2
 
 DATA has the layout of MVTec AD. Healthy training pictures alone are learned from; every test
-picture is scored once by the last model, and nothing is chosen on them. The VQ-VAE is the one
+picture is scored once by the last model, and nothing is chosen on them; those that are copies of
+training pictures, byte by byte, are left out. The VQ-VAE is the one
 inside LSR: the preset `vqvae` learns the same one from the same seed. Beside them stand three
 scores that learn nothing: how far a picture's size, and its brightness and contrast, lie from those
 of the training pictures; and how little contrast it has. Where they do well, the diseased can be
@@ -32,6 +33,7 @@ from torch import Tensor
 from normalis.api.fit import fit
 from normalis.api.load import describe, load
 from normalis.api.options import FitOptions
+from normalis.bundle.sealed import file_digest
 from normalis.cli.observer import observing
 from normalis.datasets.layouts import open_dataset
 from normalis.datasets.sample import Sample
@@ -59,12 +61,19 @@ def main() -> None:
     """Fit what was not fitted before, score, and write figures and table."""
     options = _options()
     data = open_dataset(options.data, layout="mvtec")
-    runs = [run for seed in options.seeds for run in _runs(options, seed, data.test)]
+    known = {file_digest(sample.path) for sample in data.train_good}
+    test = [sample for sample in data.test if file_digest(sample.path) not in known]
+    runs = [run for seed in options.seeds for run in _runs(options, seed, test)]
     for name, measure in (("size", _size), ("brightness", _light)):
-        runs.append(_figures(name, None, _far_from(data.train_good, data.test, measure), data.test))
-    flat = np.array([-_light(sample)[1] for sample in data.test])
-    runs.append(_figures("low contrast", None, flat, data.test))
-    tree = {"data": options.data.name, "machine": machine(), "runs": runs}
+        runs.append(_figures(name, None, _far_from(data.train_good, test, measure), test))
+    flat = np.array([-_light(sample)[1] for sample in test])
+    runs.append(_figures("low contrast", None, flat, test))
+    tree = {
+        "data": options.data.name,
+        "copies_left_out": len(data.test) - len(test),
+        "machine": machine(),
+        "runs": runs,
+    }
     options.results.mkdir(exist_ok=True)
     path = options.results / "medical.json"
     path.write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")

@@ -12,9 +12,7 @@ PARAMETERS, CONSTRUCTOR_PARAMETERS, POSITIONAL = 7, 10, 2
 
 # What may be larger than the rule, each with its reason.
 LONG_FILES: dict[str, str] = {}
-MANY_PARAMETERS = {
-    "normalis.nn.pointwise._Subnet.forward": "autograd takes whatever has a gradient on its own"
-}
+MANY_PARAMETERS = {"normalis.nn.pointwise._Subnet.forward": "autograd wants every tensor by itself"}
 MANY_POSITIONAL: dict[str, str] = {}
 CONCRETE_BASES = {"NormalisError": "an error tree is caught by its root and raised by its leaves"}
 MUTABLE_STATE: dict[str, str] = {}

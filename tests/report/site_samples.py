@@ -85,8 +85,9 @@ def sample_pictures(each: int, *, seed: int = 0) -> tuple[Judged, ...]:
 
 
 def drawn(picture: Judged, folder: Path, number: int) -> Judged:
-    """With two thumbnails in the folder."""
-    names = [f"pictures/{number:05}-{kind}.webp" for kind in ("picture", "heat")]
+    """With thumbnails in the folder, every second one restored, too."""
+    kinds = ("picture", "heat", "restored") if number % 2 else ("picture", "heat")
+    names = [f"pictures/{number:05}-{kind}.webp" for kind in kinds]
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     image = Image.new("RGB", SHOWN, (70 + number % 60, 80, 90))
     pen = ImageDraw.Draw(image)
@@ -94,8 +95,10 @@ def drawn(picture: Judged, folder: Path, number: int) -> Judged:
     image.save(folder / names[0], quality=70)
     if picture.is_defect:
         pen.rectangle((20, 12, 26, 18), outline="red")
-    image.save(folder / names[1], quality=70)
-    return replace(picture, picture=names[0], heat=names[1], shown=SHOWN)
+    for name in names[1:]:
+        image.save(folder / name, quality=70)
+    restored = names[2] if number % 2 else None
+    return replace(picture, picture=names[0], heat=names[1], shown=SHOWN, restored=restored)
 
 
 def sample_evaluation(pictures: tuple[Judged, ...], *, paper: bool) -> Evaluation:

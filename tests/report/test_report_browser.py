@@ -120,7 +120,12 @@ def test_the_large_view_shows_both_pictures_and_moves(page: Page) -> None:
         page.wait(f"document.querySelector('#large-{kind}').naturalWidth > 0")
         assert shown.name in str(page.one(f"#large-{kind}").get_attribute("alt"))
     assert f"{shown.score:.5g}" in page.one("#large-rows").text
-    page.press(Keys.ESCAPE)
+    for _ in range(2):  # every second picture was restored
+        number = int(page.one("#large-name").text.rpartition("(")[2].split()[0])
+        is_restored = worst[number - 1].restored is not None
+        assert page.one("#large-restored").is_displayed() == is_restored
+        page.press(Keys.ARROW_RIGHT)
+    page.press(Keys.ARROW_LEFT, Keys.ARROW_LEFT, Keys.ESCAPE)
     page.wait("!document.querySelector('#large').open")
     page.wait("document.activeElement == document.querySelectorAll('.card')[3]")
 

@@ -1,5 +1,6 @@
 """Thumbnails: two small files a picture, the heat as in full size, the true mask outlined."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,17 @@ def test_files_are_named_by_the_number_below_the_folder(tmp_path: Path) -> None:
     assert drawn == Drawn("pictures/00007-picture.webp", "pictures/00007-heat.webp", (32, 24))
     files = sorted(path for path in (tmp_path / "deep").rglob("*") if path.is_file())
     assert files == [tmp_path / "deep" / drawn.heat, tmp_path / "deep" / drawn.picture]
+
+
+def test_what_a_picture_would_be_is_drawn_where_the_method_says(tmp_path: Path) -> None:
+    result = make_result()
+    restored = np.full_like(result.picture.pixels, 90)
+    drawer = Thumbnails(tmp_path, RANGE)
+    drawn = drawer.draw(SAMPLE, replace(result, restored=restored), mask=None, number=7)
+    assert drawn.restored == "pictures/00007-restored.webp"
+    shown = pixels(tmp_path / drawn.restored)
+    assert shown.shape == (drawn.shown[1], drawn.shown[0], 3)
+    assert np.abs(shown - 90).max() < 5
 
 
 @pytest.mark.parametrize("size", [(1000, 30), (500, 2000), (THUMBNAIL_SIDE, 2)])

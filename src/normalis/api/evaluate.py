@@ -206,6 +206,7 @@ def _row(sample: Sample, answer: Answer, *, has_mask: bool, drawn: Drawn | None)
         picture=drawn and drawn.picture,
         heat=drawn and drawn.heat,
         shown=drawn and drawn.shown,
+        restored=drawn and drawn.restored,
     )
 
 

@@ -169,7 +169,7 @@ def _require_thumbnails(result: Result, folder: Path) -> None:
     """A result that came by mail must not make a report show or copy other files."""
     inside = folder.resolve()
     for judged in result.pictures:
-        for name in (judged.picture, judged.heat):
+        for name in (judged.picture, judged.heat, judged.restored):
             if name is None:
                 continue
             if not _lies_in(inside, name):

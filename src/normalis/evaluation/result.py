@@ -89,17 +89,20 @@ class Positions:
 
 @dataclass(frozen=True)
 class Drawn:
-    """The two thumbnails of a picture.
+    """The thumbnails of a picture.
 
     Attributes:
         picture: File of the picture, below the result's folder, with forward slashes.
         heat: File of the picture with heat map, and outline of the mask.
-        shown: Width and height of both, pixels.
+        shown: Width and height of all, pixels.
+        restored: File of the picture without what is unusual in it; None where the method does not
+            say.
     """
 
     picture: str
     heat: str
     shown: tuple[int, int]
+    restored: str | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,9 @@ class Judged:
         has_mask: Whether its defect is marked by a mask.
         picture: File of the thumbnail below the result's folder; None where none was drawn.
         heat: File of the thumbnail with heat map, and outline of the mask; None likewise.
-        shown: Width and height of both thumbnails.
+        shown: Width and height of the thumbnails.
+        restored: File of the picture without what is unusual in it; None likewise, and where the
+            method does not say.
     """
 
     name: str
@@ -141,6 +146,7 @@ class Judged:
     picture: str | None = None
     heat: str | None = None
     shown: tuple[int, int] | None = None
+    restored: str | None = None
 
     def __post_init__(self) -> None:
         largest = max(abs(self.score), abs(self.paper_score or 0.0), abs(self.threshold))

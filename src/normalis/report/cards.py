@@ -11,7 +11,7 @@ __all__ = ["CARD", "card_data"]
 
 CARD = (
     *("name", "group", "defect", "verdict", "score", "paper", "p", "concept", "size", "mask"),
-    *("picture", "heat", "shown"),
+    *("picture", "heat", "shown", "restored"),
 )
 """What the columns of a picture's row are called."""
 
@@ -52,6 +52,7 @@ def _row(picture: Judged, classes: Mapping[str, int]) -> list[object]:
         picture.picture and quote(picture.picture),
         picture.heat and quote(picture.heat),
         picture.shown,
+        picture.restored and quote(picture.restored),
     ]
 
 

@@ -54,7 +54,10 @@ def write_report(result: Result, *, source: Path, out: Path) -> Path:
         OSError: A file cannot be written.
     """
     thumbnails = [
-        name for one in result.pictures for name in (one.picture, one.heat) if name is not None
+        name
+        for one in result.pictures
+        for name in (one.picture, one.heat, one.restored)
+        if name is not None
     ]
     for name in thumbnails:
         _require_below(name, source)

@@ -9,6 +9,7 @@ from jaxtyping import Bool
 from normalis.datasets.sample import Sample
 from normalis.evaluation.folder import PICTURES
 from normalis.evaluation.result import Drawn
+from normalis.images.decode import Picture
 from normalis.report.overlay import overlay, picture_image, write_image
 from normalis.results import MapRange, Result
 
@@ -20,7 +21,7 @@ THUMBNAIL_SIDE = 384
 
 @final
 class Thumbnails:
-    """Draws every scored picture twice: as it is, and with heat map, frame and outline.
+    """Draws every scored picture as it is, with heat map, frame and outline, and restored.
 
     Args:
         folder: The result's folder; the files go to `pictures/` in it.
@@ -39,7 +40,7 @@ class Thumbnails:
         mask: Bool[np.ndarray, "h w"] | None,
         number: int,
     ) -> Drawn:
-        """Write both files of a picture, WebP.
+        """Write the files of a picture, WebP.
 
         Args:
             sample: The picture in its data set.
@@ -50,9 +51,15 @@ class Thumbnails:
         Raises:
             OSError: A file cannot be written.
         """
-        names = [f"{PICTURES}/{number:05}-{kind}.webp" for kind in ("picture", "heat")]
-        picture = picture_image(answer.picture, longest_side=THUMBNAIL_SIDE)
-        heat = overlay(answer, self._map_range, mask=mask, longest_side=THUMBNAIL_SIDE)
-        for image, name in zip((picture, heat), names, strict=True):
-            write_image(image, self._folder / name)
-        return Drawn(names[0], names[1], picture.size)
+        images = {
+            "picture": picture_image(answer.picture, longest_side=THUMBNAIL_SIDE),
+            "heat": overlay(answer, self._map_range, mask=mask, longest_side=THUMBNAIL_SIDE),
+        }
+        if answer.restored is not None:
+            restored = Picture(answer.restored, "RGB")
+            images["restored"] = picture_image(restored, longest_side=THUMBNAIL_SIDE)
+        names = {kind: f"{PICTURES}/{number:05}-{kind}.webp" for kind in images}
+        for kind, image in images.items():
+            write_image(image, self._folder / names[kind])
+        size = images["picture"].size
+        return Drawn(names["picture"], names["heat"], size, names.get("restored"))

@@ -35,10 +35,10 @@ def batches(
 ) -> Iterator[list[Tensor]]:
     """The maps of these rows, `size` pictures at a time, on the device."""
     for start in range(0, len(rows), size):
-        yield load_batch(table, rows[start : start + size], device)
+        yield load_batch(table, rows[start : start + size], device=device)
 
 
-def load_batch(table: FeatureTable, rows: Sequence[int], device: torch.device) -> list[Tensor]:
+def load_batch(table: FeatureTable, rows: Sequence[int], *, device: torch.device) -> list[Tensor]:
     """The maps of these rows, channels last: the layout in which 1x1 convolutions are fastest."""
     maps = table.batch(rows)
     return [x.to(device).contiguous(memory_format=torch.channels_last) for x in maps]

@@ -206,7 +206,7 @@ class _Run:
         """What the detector is shown at a step."""
         labels = self.data.labels
         return Batch(
-            load_batch(self.data.table, rows, self.device),
+            load_batch(self.data.table, rows, device=self.device),
             label=torch.tensor([labels[row] for row in rows]).to(self.device) if labels else None,
             done=step / (self.epochs * self.steps),
         )

@@ -184,6 +184,7 @@
     byId("large-name").textContent = `${picture.name} (${viewed + 1} of ${shown.length})`;
     setImage(byId("large-picture"), picture.picture, picture.name, picture.shown);
     setImage(byId("large-heat"), picture.heat, `${picture.name} with its heat map`, picture.shown);
+    setImage(byId("large-restored"), picture.restored, `${picture.name}, restored`, picture.shown);
     byId("large-rows").replaceChildren(...facts(picture).flatMap(([name, value]) =>
       [make("dt", { textContent: name }), make("dd", { textContent: value })]));
     if (!large.open) large.showModal();
