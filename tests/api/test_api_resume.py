@@ -155,7 +155,7 @@ def test_a_missing_parent_is_told(world: World, tmp_path: Path) -> None:
 
 def fit_as_one_of_two(rank: int, folder: Path) -> dict[str, torch.Tensor]:
     """The detector that this process finds in the bundle."""
-    recipe = small_recipe(folder / "weights.safetensors")
+    recipe = small_recipe(folder / "test_resnet.safetensors")
     options = FitOptions(cache=folder / "cache", device="cpu")
     fit(folder / "data", folder / "two", recipe=recipe, options=options)
     return load_file(folder / "two" / DETECTOR)
@@ -170,7 +170,7 @@ def test_two_processes_fit_one_model(tmp_path: Path) -> None:
     fit(
         tmp_path / "data",
         alone_at,
-        recipe=small_recipe(tmp_path / "weights.safetensors"),
+        recipe=small_recipe(tmp_path / "test_resnet.safetensors"),
         options=FitOptions(cache=tmp_path / "cache", device="cpu"),
     )
     alone = load_file(alone_at / DETECTOR)

@@ -106,7 +106,7 @@ class AffineCoupling(AbstractTransform):
 
     def _subnet(self, x1: Float[Tensor, "b h w p"], context: Context) -> Float[Tensor, "b h w o"]:
         """What the network says."""
-        if torch.is_grad_enabled() and is_pointwise(self.subnet):
+        if is_pointwise(self.subnet) and not torch.compiler.is_exporting():
             maps, picture = (
                 (context.maps, context.picture)
                 if isinstance(context, PartedContext)

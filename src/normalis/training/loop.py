@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from normalis.ahead import ahead
 from normalis.detectors.contract import AbstractDetector, LearnsInStages
 from normalis.detectors.records import Batch, Losses
 from normalis.errors import FitError
@@ -126,9 +127,10 @@ class _Run:
         with torch.random.fork_rng(devices=[]):
             # What a network draws, as dropout does: a resumed run repeats it.
             torch.manual_seed(self._seed() + self.rank)
-            for step, rows in enumerate(self._order()):
-                own = self._share(rows)
-                losses = self._step(own, self.epoch * self.steps + step)
+            numbered = enumerate(self._order(), start=self.epoch * self.steps)
+            # While a step is made, the next one's features are read.
+            for step, own, batch in ahead(numbered, self._shown, threads=1, most=2):
+                losses = self._step(batch, step)
                 tally.add(losses, own)
                 observer.advance(note=f"{float(losses.nll.detach()):.4f}")
         validation = self._validate()
@@ -176,9 +178,14 @@ class _Run:
                 "--resume."
             ) from error
 
-    def _step(self, rows: list[int], step: int) -> Losses:
+    def _shown(self, numbered: tuple[int, list[int]]) -> tuple[int, list[int], Batch]:
+        """A step's number, this process's rows of it, and what the detector is shown."""
+        step, rows = numbered
+        own = self._share(rows)
+        return step, own, self._batch(own, step)
+
+    def _step(self, batch: Batch, step: int) -> Losses:
         """One step of the optimiser and of the codebooks."""
-        batch = self._batch(rows, step)
         set_rate(self.optimizer, self.settings, done=step, total=self.epochs * self.steps)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
             losses: Losses = self.detector.loss(batch)
