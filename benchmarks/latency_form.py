@@ -49,7 +49,8 @@ class Row:
         backbone: The network; None where graph and detector are one.
         flow: The detector; for a graph, both together.
         after: Map to the picture's own pixels, p-value, place; 0 of a peer, which has none.
-        peak_megabytes: The process's highest memory up to then.
+        peak_megabytes: The process's highest memory up to then, torch and all; None where it is not
+            known.
         megabytes: Size of the model's files.
     """
 
@@ -66,7 +67,7 @@ class Row:
     backbone: float | None
     flow: float
     after: float
-    peak_megabytes: float
+    peak_megabytes: float | None
     megabytes: float
 
 
