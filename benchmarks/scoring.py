@@ -38,7 +38,7 @@ from normalis.images.write import write_text
 RESULTS = Path(__file__).parent / "results"
 EXAMPLES = Path(__file__).parents[1] / "examples" / "pictures"
 LARGE = (4000, 3000)
-FEW = 400
+FEW = 300
 
 
 def main() -> None:
@@ -68,7 +68,7 @@ def main() -> None:
             "size": Image.open(small[0]).size,
             "workers": runs,
             "same_answers": len(tables) == 1,
-            "reading": {"small": _reading(small[:400]), "12 megapixels": _reading(large)},
+            "reading": {"small": _reading(small[:300]), "12 megapixels": _reading(large)},
         }
     text = json.dumps(result, indent=1) + "\n"
     write_text(RESULTS / "scoring.json", text)
