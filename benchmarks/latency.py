@@ -198,7 +198,8 @@ def _cells(row: Row) -> tuple[str, ...]:
     times = (row.p50, row.p95, row.pictures_a_second, row.processor, row.decode)
     backbone = "in flow" if row.backbone is None else f"{row.backbone:.1f}"
     rest = (row.flow, row.after, row.peak_megabytes, row.megabytes)
-    return (*names, *(f"{x:.1f}" for x in times), backbone, *(f"{x:.1f}" for x in rest))
+    cells = ("" if x is None else f"{x:.1f}" for x in rest)
+    return (*names, *(f"{x:.1f}" for x in times), backbone, *cells)
 
 
 if __name__ == "__main__":

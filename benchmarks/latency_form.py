@@ -8,7 +8,6 @@ of its own, and its number of threads from the start.
 
 import argparse
 import json
-import resource
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -50,7 +49,8 @@ class Row:
         backbone: The network; None where graph and detector are one.
         flow: The detector; for a graph, both together.
         after: Map to the picture's own pixels, p-value, place; 0 of a peer, which has none.
-        peak_megabytes: The process's highest memory up to then.
+        peak_megabytes: The process's highest memory up to then, torch and all; None where it is not
+            known.
         megabytes: Size of the model's files.
     """
 
@@ -67,7 +67,7 @@ class Row:
     backbone: float | None
     flow: float
     after: float
-    peak_megabytes: float
+    peak_megabytes: float | None
     megabytes: float
 
 
@@ -101,7 +101,7 @@ def main() -> None:
             precision=precision.partition("+")[2] or "float32",
             threads=options.threads,
             batch=batch,
-            peak_megabytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
+            peak_megabytes=_peak_megabytes(),
             megabytes=_size(path) / 1e6,
             **cast("dict[str, Any]", measured),
         )
@@ -176,6 +176,12 @@ class _Timed:
 
 def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def _peak_megabytes() -> float:
+    """Highest memory of this process; `getrusage` would count what its parent held, too."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(status.split("VmHWM:")[1].split()[0]) / 1e3
 
 
 if __name__ == "__main__":

@@ -60,8 +60,9 @@ def export_model(
         model: Folder that `fit` wrote.
         out: Folder of the exported model to be; its parent must exist.
         format: Which runtime it is for.
-        precision: `bf16` computes all in bfloat16, and `int8` the backbone's convolutions in whole
-            numbers; the likelihoods and distances behind them do not bear those.
+        precision: `bf16` computes all in bfloat16; `int8` the backbone's convolutions, but for the
+            first, in whole numbers: not even all of these bear them (`quantize_backbone`), and what
+            lies behind was left alone.
         pictures: Folders or manifests that the model was fitted on, for a coarser precision.
         overwrite: Replace an exported model that is already there.
         program: As `program_of` gives it, where several formats are written of one model.
