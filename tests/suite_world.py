@@ -40,12 +40,12 @@ path = "nowhere"
 [[variants]]
 title = "with memory"
 backbone = "test_resnet"
-weights = "weights.safetensors"
+weights = "test_resnet.safetensors"
 
 [[variants]]
 title = "without memory"
 backbone = "test_resnet"
-weights = "weights.safetensors"
+weights = "test_resnet.safetensors"
 set = { vqflow = { memory = 0 } }
 """
 

@@ -195,8 +195,8 @@ def test_absent_data_are_skipped_counted_and_said(world: World) -> None:
 
 
 def test_a_variant_without_its_weights_is_skipped(world: World) -> None:
-    (world.folder / "weights.safetensors").rename(world.folder / "away.safetensors")
-    with pytest.raises(DatasetError, match=r"weights\.safetensors are not there"):
+    (world.folder / "test_resnet.safetensors").rename(world.folder / "away.safetensors")
+    with pytest.raises(DatasetError, match=r"test_resnet\.safetensors are not there"):
         world.run()
     assert world.runner.made == []
 
@@ -263,7 +263,7 @@ def test_every_variant_of_the_ablation_learns_and_scores(world: World) -> None:
     small = read_suite(str(world.folder / "tiny.toml")).set
     for name in ("memory", "smoothing"):
         del small["vqflow"][name]  # two of the switches
-    network = {"name": "test_resnet", "weights": str(world.folder / "weights.safetensors")}
+    network = {"name": "test_resnet", "weights": str(world.folder / "test_resnet.safetensors")}
     suite = read_suite("ablation")
     picture = world.folder / "things/nut/test/hole/0.png"
     options = FitOptions(cache=world.folder / "cache", device="cpu")

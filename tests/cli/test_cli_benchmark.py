@@ -50,7 +50,7 @@ def test_a_suite_from_pictures_to_pages(tmp_path: Path, here: list[Job]) -> None
 def test_data_lie_where_the_command_says(tmp_path: Path, here: list[Job]) -> None:
     suite = write_suite(tmp_path / "a")
     (tmp_path / "b").mkdir()
-    for name in ("things", "weights.safetensors"):
+    for name in ("things", "test_resnet.safetensors"):
         (tmp_path / "a" / name).rename(tmp_path / "b" / name)
     out = ("--out", tmp_path / "out", "--device", "cpu", "--set", "training.epochs=1")
     assert "could make none of its runs" in run("benchmark", suite, *out, fails=2)[-1]
