@@ -133,6 +133,11 @@ class AbstractScorer(ABC):
         """Whether the model must be told where in its volume each slice lies."""
         return False
 
+    @property
+    def at_once(self) -> int:
+        """Batches that the model may be asked for at once, each in a thread; no answer changes."""
+        return 1
+
     def score(
         self,
         paths: Iterable[Path | str],
@@ -161,17 +166,18 @@ class AbstractScorer(ABC):
         """
         self.check()
         threads = threads_for(workers)
+        asking = min(self.at_once, threads)
         opened = ahead(
             map(Path, paths),
             lambda path: self.open(path, strict=strict),
             threads=threads,
-            most=self.batch_size,
+            most=self.batch_size * max(1, asking),
         )
         answered = ahead(
             self._batches(opened),
             lambda items: self._answers(items, far=far, paper=paper),
-            threads=min(1, threads),
-            most=2,
+            threads=asking,
+            most=1 + asking,
         )
         for answers in answered:
             yield from answers

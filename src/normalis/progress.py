@@ -3,6 +3,7 @@
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Protocol, runtime_checkable
 
 __all__ = ["Observer", "Silent", "Stopwatch"]
@@ -39,7 +40,7 @@ class Silent:
 
 
 class Stopwatch:
-    """Adds up how long each part of the work takes.
+    """Adds up how long each part of the work takes, in any number of threads.
 
     Attributes:
         seconds: The parts in the order in which they first ended, and their durations so far.
@@ -47,6 +48,7 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._lock = Lock()
 
     @contextmanager
     def measure(self, part: str) -> Generator[None]:
@@ -56,4 +58,5 @@ class Stopwatch:
             yield
         finally:
             spent = time.perf_counter() - start
-            self.seconds[part] = self.seconds.get(part, 0.0) + spent
+            with self._lock:
+                self.seconds[part] = self.seconds.get(part, 0.0) + spent

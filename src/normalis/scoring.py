@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from normalis.ahead import ahead, threads_for
+from normalis.ahead import ahead, threads_for, usable_cores
 from normalis.answering import AbstractScorer, Measured, MeasuredPaper
 from normalis.backbones.pyramid import AbstractPyramid
 from normalis.calibration import Calibration
@@ -108,6 +108,13 @@ class Scorer(AbstractScorer):
                 "published, and no picture has one of its own: use 'normalis evaluate', or fit "
                 "with the preset 'hgad'."
             )
+
+    @property
+    def at_once(self) -> int:
+        """On processor cores, as many batches as there are cores for; one on anything else."""
+        if self.pyramid.device.type != "cpu":
+            return 1
+        return max(1, usable_cores() // torch.get_num_threads())
 
     @property
     def located(self) -> bool:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from normalis.ahead import usable_cores
 from normalis.answering import AbstractScorer
 from normalis.bundle.manifest import read_manifest
 from normalis.errors import ExportError
@@ -13,12 +14,15 @@ from normalis.export.scorer import load_export
 __all__ = ["open_model"]
 
 
-def open_model(model: Path, *, threads: int | None, device: str) -> AbstractScorer:
+def open_model(model: Path, *, threads: int | None, workers: int, device: str) -> AbstractScorer:
     """A model, or an exported one, which is scored without torch.
 
     Args:
         model: Folder, or the graph of an exported model.
-        threads: Processor cores to use; None leaves it to what runs the model.
+        threads: Processor cores for a batch; None leaves it to what runs the model. Without a wish
+            a model in the library gets few, and several batches are in it at once: whole batches
+            share cores better than the maps of one.
+        workers: Threads that may ask the model.
         device: cpu, cuda or auto.
 
     Raises:
@@ -32,6 +36,8 @@ def open_model(model: Path, *, threads: int | None, device: str) -> AbstractScor
     torch: Any = require("torch")
     from normalis.api.load import load
 
+    if threads is None and workers:
+        threads = max(1, usable_cores() // workers)
     if threads:
         torch.set_num_threads(threads)
     return load(model, device=device)

@@ -32,12 +32,14 @@ def score(
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first picture that cannot be read.")
     ] = False,
-    threads: Annotated[int | None, typer.Option(min=1, help="Processor cores to use.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Processor cores for a batch of pictures.")
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
             min=0,
-            help="Threads that read and draw beside the model, 0 for none; as many as there are "
+            help="Threads that read, ask the model and draw, 0 for none; as many as there are "
             "cores by default, up to 4.",
         ),
     ] = None,
@@ -53,7 +55,8 @@ def score(
     from normalis.report.answers import FOLDERS, AnswerWriter
 
     listed = list_pictures(pictures, leave_out=[out / name for name in FOLDERS])
-    scorer = open_model(model, threads=threads, device=device)
+    drawing = threads_for(workers)
+    scorer = open_model(model, threads=threads, workers=drawing, device=device)
     # With a wish that cannot be right this fails before anything of an earlier run is touched.
     scorer.check()
     calibration = scorer.calibration if far is None else replace(scorer.calibration, far=far)
@@ -61,7 +64,6 @@ def score(
         out, root=listed.root, map_range=scorer.map_range, overlays=overlays, raw=raw
     )
     results = scorer.score(listed.paths, far=far, strict=strict, workers=workers)
-    drawing = threads_for(workers)
     answers = ahead(results, writer.draw, threads=drawing, most=2 * drawing)
     decisions: list[str] = []
     skipped: list[tuple[str, str]] = []
