@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from threading import Barrier
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from normalis.answering import Measured
 from normalis.backbones.pyramid import AbstractPyramid
 from normalis.calibration import Calibration
 from normalis.detectors.contract import AbstractDetector
@@ -177,27 +175,6 @@ def test_workers_change_no_answer(tmp_path: Path, pictures: list[Path], workers:
             assert answer.paper is not None
             assert same.paper is not None
             assert answer.paper.score == same.paper.score
-
-
-def test_batches_are_in_the_model_together_and_come_out_in_order(
-    pictures: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two threads must meet inside the model; alone each would wait for ever."""
-    meet = Barrier(2, timeout=30)
-    model = scorer(batch_size=2)
-    measure = model.measure
-
-    def meeting(pixels: np.ndarray, **named: Any) -> Measured:
-        meet.wait()
-        return measure(pixels, **named)
-
-    monkeypatch.setattr(Scorer, "at_once", 2)
-    monkeypatch.setattr(model, "measure", meeting)
-    given = (pictures * 4)[:4]
-    expected = list(scorer().score(given))
-    answers = results(model.score(given, workers=2))
-    assert [answer.path for answer in answers] == given
-    assert [answer.score for answer in answers] == [same.score for same in results(expected)]
 
 
 def test_decisions_are_the_calibrations(tmp_path: Path) -> None:
