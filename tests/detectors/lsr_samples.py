@@ -1,5 +1,6 @@
 """Small pictures, an LSR that learns them in a second, and how it is trained."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -65,6 +66,13 @@ def made_lsr(settings: LSRSettings | None = None, *, seed: int = 0) -> LSR:
 def trained_lsr(settings: LSRSettings | None = None, *, steps: int = 60) -> LSR:
     """Each stage for this many steps, and thresholds from held-out pictures."""
     detector = made_lsr(settings)
+    learn(detector, lambda seed: made_maps(8, seed=seed), steps=steps)
+    detector.set_scale(made_maps(8, seed=s) for s in range(50, 56))
+    return detector
+
+
+def learn(detector: LSR, maps: Callable[[int], list[Tensor]], *, steps: int) -> None:
+    """Every stage for this many steps, on the maps of a new seed at each."""
     generator = torch.Generator().manual_seed(0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -74,11 +82,9 @@ def trained_lsr(settings: LSRSettings | None = None, *, steps: int = 60) -> LSR:
             parameters = detector.parameter_groups()[0].parameters
             optimizer = torch.optim.Adam(parameters, lr=5e-3)
             for step in range(steps):
-                losses = detector.loss(Batch(made_maps(8, seed=100 + step)))
+                losses = detector.loss(Batch(maps(100 + step)))
                 optimizer.zero_grad()
                 losses.total.backward()
                 optimizer.step()
                 detector.update_codebooks(losses, generator)
     detector.eval()
-    detector.set_scale(made_maps(8, seed=s) for s in range(50, 56))
-    return detector

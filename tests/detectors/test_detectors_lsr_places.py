@@ -2,12 +2,11 @@
 
 import pytest
 import torch
-from lsr_samples import LOCATED, SHAPES, located_maps, small_lsr
+from lsr_samples import LOCATED, SHAPES, learn, located_maps, small_lsr
 
 from normalis.detectors.build import build_detector
 from normalis.detectors.lsr.detector import LSR
 from normalis.detectors.lsr.settings import LSRSettings
-from normalis.detectors.records import Batch
 
 FORMS: dict[str, LSRSettings] = {
     "transformer": small_lsr(),
@@ -21,20 +20,7 @@ def located_lsr(form: LSRSettings, *, steps: int) -> LSR:
     assert isinstance(detector, LSR)
     detector.train()
     detector.initialise(lambda: iter([located_maps(16, seed=s) for s in range(3)]), seed=0)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        for stage in detector.stages:
-            detector.enter(stage)
-            detector.train()
-            parameters = detector.parameter_groups()[0].parameters
-            optimizer = torch.optim.Adam(parameters, lr=5e-3)
-            for step in range(steps):
-                losses = detector.loss(Batch(located_maps(16, seed=100 + step)))
-                optimizer.zero_grad()
-                losses.total.backward()
-                optimizer.step()
-                detector.update_codebooks(losses, torch.Generator().manual_seed(step))
-    detector.eval()
+    learn(detector, lambda seed: located_maps(16, seed=seed), steps=steps)
     detector.set_scale(located_maps(16, seed=s) for s in range(50, 53))
     return detector
 
