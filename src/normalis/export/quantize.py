@@ -7,6 +7,7 @@ from typing import Any, final
 import numpy as np
 from jaxtyping import Float32
 
+from normalis.errors import ExportError
 from normalis.export.runtimes import INPUT, require
 
 __all__ = ["quantize_backbone"]
@@ -42,10 +43,19 @@ def quantize_backbone(
         path: The graph, which is replaced.
         pictures: Some that the model learned from.
         module: The backbone's name in the exported module.
+
+    Raises:
+        ExportError: The backbone has hardly a convolution, as a vision transformer.
     """
     onnx: Any = require("onnx")
     library: Any = require("onnxruntime.quantization")
     graph = onnx.load(str(path))
+    chosen = _convolutions(graph, module)[_FIRST_IN_FLOAT:]
+    if not chosen:  # onnxruntime would take none for all
+        raise ExportError(
+            "int8 is for the convolutions of a backbone, behind its third, and this one has none; "
+            "export for openvino in bf16."
+        )
     library.quantize_static(
         graph,
         str(path),
@@ -54,7 +64,7 @@ def quantize_backbone(
         activation_type=library.QuantType.QUInt8,
         weight_type=library.QuantType.QInt8,
         op_types_to_quantize=["Conv"],
-        nodes_to_quantize=_convolutions(graph, module)[_FIRST_IN_FLOAT:],
+        nodes_to_quantize=chosen,
         per_channel=True,
         reduce_range=True,
     )
