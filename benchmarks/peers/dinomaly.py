@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("state", type=Path)
     parser.add_argument("out", type=Path, nargs="?")
     parser.add_argument("--weights", required=True, help="Of DINOv2 ViT-S/14, by timm's names.")
-    parser.add_argument("--minutes", type=float, default=5.0, help="To learn for.")
+    parser.add_argument("--minutes", type=float, default=5.0, help="To learn for; 0 for times alone.")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batches", type=int, nargs="*", default=[1])
     options = parser.parse_args()
@@ -62,7 +62,8 @@ def main() -> None:
     torch.manual_seed(0)
     model = _model(options.weights)
     if options.task == "learn":
-        _learn(model, sorted(options.data.glob("*/train/good/*.*")), minutes=options.minutes)
+        if options.minutes:
+            _learn(model, sorted(options.data.glob("*/train/good/*.*")), minutes=options.minutes)
         torch.save(_learned_part(model).state_dict(), options.state)
         return
     _learned_part(model).load_state_dict(torch.load(options.state, weights_only=True))
@@ -82,7 +83,7 @@ def _model(weights: str) -> nn.Module:
 
     with patch.object(torch_model, "TimmFeatureExtractor", without_weights):
         model = torch_model.DinomalyModel(encoder_name=BACKBONE)
-    inner = model.encoder.feature_extractor
+    inner = model.get_submodule("encoder.feature_extractor")
     state = {name: value.float() for name, value in load_file(weights).items()}
     inner.load_state_dict({name: state[name] for name in inner.state_dict()})
     lightning_model.Dinomaly._initialize_trainable_modules(_learned_part(model))
@@ -90,7 +91,7 @@ def _model(weights: str) -> nn.Module:
 
 
 def _learned_part(model: nn.Module) -> nn.ModuleList:
-    return nn.ModuleList([model.bottleneck, model.decoder])  # pyright: ignore[reportArgumentType]
+    return nn.ModuleList([model.get_submodule(name) for name in ("bottleneck", "decoder")])
 
 
 class _Known(nn.Module):
@@ -127,11 +128,12 @@ def _coarse() -> torch.autocast:
 
 def _learn(model: nn.Module, paths: list[Path], *, minutes: float) -> None:
     """As many steps as take about so long."""
-    known = _Known(model.encoder)
+    encoder = model.get_submodule("encoder")
+    known = _Known(encoder)
     for first in range(0, len(paths), BATCH):
         x = torch.stack([_prepared(path) for path in paths[first : first + BATCH]])
-        known.keep(model.encoder, x)
-    encoder, model.encoder = model.encoder, known
+        known.keep(encoder, x)
+    model.encoder = known
     model.train()
     settings = lightning_model.TRAINING_CONFIG
     optimizer = StableAdamW(_learned_part(model).parameters(), **settings["optimizer"])
@@ -166,7 +168,7 @@ def _peer(model: nn.Module) -> Peer:
         return said.pred_score, said.anomaly_map[:, 0]
 
     megabytes = sum(tensor.nbytes for tensor in model.state_dict().values()) / 1e6
-    return Peer(_prepared, model.encoder, whole, megabytes)
+    return Peer(_prepared, model.get_submodule("encoder"), whole, megabytes)
 
 
 _prepared = partial(prepared, size=SIZE, mean=MEAN, std=STD)
