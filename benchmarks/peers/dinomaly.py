@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("state", type=Path)
     parser.add_argument("out", type=Path, nargs="?")
     parser.add_argument("--weights", required=True, help="Of DINOv2 ViT-S/14, by timm's names.")
-    parser.add_argument("--minutes", type=float, default=5.0, help="To learn for; 0 for times alone.")
+    parser.add_argument("--minutes", type=float, default=5.0, help="To learn; 0 for times alone.")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batches", type=int, nargs="*", default=[1])
     options = parser.parse_args()
