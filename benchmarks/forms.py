@@ -1,12 +1,13 @@
 """The forms in which a saved model is measured, and the exports among them."""
 
 import argparse
+from functools import lru_cache
 from pathlib import Path
 
 from normalis.backbones.settings import EMBEDDED
 from normalis.bundle.manifest import read_manifest
 from normalis.export.info import Format, Precision
-from normalis.export.write import export_model
+from normalis.export.write import export_model, program_of
 
 __all__ = ["GRAPHS", "add_options", "exported", "forms"]
 
@@ -18,7 +19,11 @@ _EXPORTED: tuple[tuple[str, Precision], ...] = (
     ("onnxruntime", "int8"),
     ("openvino", "float32"),
     ("openvino", "bf16"),
+    ("openvino", "int8"),
 )
+
+
+_program = lru_cache(2)(program_of)  # most of the work, and the same for most forms of a model
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -68,5 +73,12 @@ def exported(model: Path, runtime: str, precision: Precision, *, data: Path) -> 
     out = model.with_name(f"{model.name}+{runtime}+{precision}")
     if not out.exists():
         pictures = () if precision == "float32" else (data,)
-        export_model(model, out, format=GRAPHS[runtime], precision=precision, pictures=pictures)
+        export_model(
+            model,
+            out,
+            format=GRAPHS[runtime],
+            precision=precision,
+            pictures=pictures,
+            program=_program(model, rounded=precision != "bf16"),
+        )
     return out

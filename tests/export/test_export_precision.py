@@ -17,7 +17,7 @@ from normalis.errors import BundleError, ExportError
 from normalis.export import runtimes
 from normalis.export.info import Format, Precision, read_export
 from normalis.export.made_from import made_from
-from normalis.export.quantize import quantize_backbone
+from normalis.export.quantize import quantize_for_onnxruntime
 from normalis.export.runtimes import INPUT
 from normalis.export.scorer import load_export
 from normalis.export.write import export_model
@@ -28,6 +28,7 @@ Model = Callable[[str], Path]
 COARSE: tuple[tuple[Format, Precision], ...] = (
     ("onnx", "int8"),
     ("openvino", "bf16"),
+    ("openvino", "int8"),
 )
 
 
@@ -94,7 +95,7 @@ def test_whole_numbers_make_the_file_smaller(
     ("target", "precision", "words"),
     [
         ("onnx", "bf16", "bf16 is for --format openvino"),
-        ("torch", "int8", "int8 is for --format onnx"),
+        ("torch", "int8", "int8 is for --format onnx or openvino"),
         ("onnx", "int8", "with --pictures"),
     ],
 )
@@ -115,7 +116,7 @@ def test_a_backbone_without_convolutions_is_refused_for_whole_numbers(tmp_path: 
     )
     onnx.save(onnx.helper.make_model(graph), str(tmp_path / "model.onnx"))
     with pytest.raises(ExportError, match="convolutions"):
-        quantize_backbone(tmp_path / "model.onnx", [], module="pyramid")
+        quantize_for_onnxruntime(tmp_path / "model.onnx", [], module="pyramid")
 
 
 @pytest.mark.slow
