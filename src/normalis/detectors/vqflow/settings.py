@@ -52,7 +52,8 @@ class VQFlowSettings:
             paper, here chosen on planted defects (benchmarks/planted.py).
         image_score: [ours] What the image score averages the highest share of: the `map`, or every
             flow's and memory's own map in turn (`levels`), of which the mean is taken: one level
-            may see a defect that the others dilute, and where each sees it may differ.
+            may see a defect that the others dilute, and where each sees it may differ. Chosen on
+            planted defects, too.
     """
 
     levels: tuple[int, ...] = ()
@@ -77,7 +78,7 @@ class VQFlowSettings:
     score_log_det: bool = True
     smoothing: float = 4.0
     top_share: float = 0.0003
-    image_score: Literal["map", "levels"] = "map"
+    image_score: Literal["map", "levels"] = "levels"
 
     @property
     def most_concepts(self) -> int:
