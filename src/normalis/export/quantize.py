@@ -70,8 +70,8 @@ def quantize_for_onnxruntime(
 def quantize_for_openvino(
     graph: Any,  # noqa: ANN401 (OpenVINO's own kind of thing)
     path: Path,
-    pictures: Iterable[Float32[np.ndarray, "1 3 h w"]],
     *,
+    pictures: Iterable[Float32[np.ndarray, "1 3 h w"]],
     module: str,
 ) -> Any:  # noqa: ANN401
     """An OpenVINO graph with the backbone's convolutions in eight bits.

@@ -267,7 +267,7 @@ def _write_openvino(
     graph = library.Core().read_model(str(onnx))
     if ranges:
         pictures = prepared(ranges, info.preparation)
-        graph = quantize_for_openvino(graph, onnx, pictures, module=_BACKBONE)
+        graph = quantize_for_openvino(graph, onnx, pictures=pictures, module=_BACKBONE)
     graph.set_rt_info(info.to_text(), [METADATA])
     library.save_model(graph, str(path), compress_to_fp16=False)
     onnx.unlink()
