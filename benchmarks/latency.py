@@ -7,7 +7,7 @@ Every preset is fitted for one step on the good pictures of DATA (how well it le
 time) and exported; DINOV2 is the weights' file of the presets over DINOv2. Each form then answers
 for the same test pictures in a process of its own (latency_form.py): `eager` is the library with
 the dense detector, `compiled` the library as it loads a model. The whole way from file to answer is
-measured: p50 and p95 of the wall time of a batch (24 of them, or as many as begin within 5 s, at
+measured: p50 and p95 of the wall time of a batch (24 of them, or as many as begin within 3 s, at
 least 3), and the lowest processor time, which other work on the machine hardly disturbs; with
 several threads it adds up what all of them took. The parts are lowest processor times per picture:
 decoding and preparing, backbone, detector ("flow"), bringing the map back to the picture and
