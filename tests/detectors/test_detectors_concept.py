@@ -68,7 +68,7 @@ def test_only_the_codes_of_a_learned_descriptor_move() -> None:
     moved: dict[type, bool] = {}
     for encoder in (FixedEncoder(CHANNELS, 8), LearnedEncoder(CHANNELS, 8)):
         branch = ConceptBranch(encoder, EMAQuantizer(3, 8))
-        branch.set_from(averages, None, torch.Generator().manual_seed(0))
+        branch.set_from(averages, None, generator=torch.Generator().manual_seed(0))
         before = branch.codebook.codes.clone()
         branch.update(branch(maps).assignment, torch.Generator().manual_seed(0))
         moved[type(encoder)] = not torch.equal(before, branch.codebook.codes)

@@ -92,6 +92,7 @@ class ConceptBranch(nn.Module):
         self,
         averages: Float[Tensor, "n c"],
         label: Int[Tensor, " n"] | None,
+        *,
         generator: torch.Generator,
     ) -> None:
         """Set encoder and codes from the global averages of the training pictures.

@@ -181,11 +181,12 @@ class VQConditioner(AbstractConditioner):
         self,
         averages: Float[Tensor, "n c"],
         label: Int[Tensor, " n"] | None,
+        *,
         generator: torch.Generator,
     ) -> None:
         """Set the concept codes from the global averages of the training pictures."""
         if self.from_data:
-            self.concept.set_from(averages, label, generator)
+            self.concept.set_from(averages, label, generator=generator)
 
     @torch.no_grad()
     def set_patterns(self, batches: Iterable[list[Tensor]], generator: torch.Generator) -> None:

@@ -163,7 +163,7 @@ class VQFlow(AbstractDetector):
         vq = self.conditioner if isinstance(self.conditioner, VQConditioner) else None
         averages = torch.cat([global_averages(maps) for maps in batches()])
         if vq:
-            vq.set_concepts(averages, label, generator)
+            vq.set_concepts(averages, label, generator=generator)
         if len(self.whitening):
             chosen = whitened_levels(self.levels, self.remembered)
             told = (([m[i] for i in chosen], self.concepts(m)) for m in batches())
