@@ -186,6 +186,11 @@ class LSR(AbstractDetector):
         return self.form.located
 
     @property
+    def across(self) -> int:
+        """As its form says."""
+        return self.form.across
+
+    @property
     def scores_as_published(self) -> bool:
         """The published scores are absolute, and `lsr-paper` has their thresholds."""
         return True
