@@ -65,6 +65,7 @@ def build_lsr(settings: LSRSettings, shapes: PictureShapes, *, seed: int) -> LSR
         form=LSRForm(
             size=shapes.size,
             level=settings.level,
+            shrink=settings.shrink,
             located=shapes.located,
             augments=settings.augmentation == "scans",
             data_codes=settings.data_codes,
@@ -82,13 +83,14 @@ def build_lsr(settings: LSRSettings, shapes: PictureShapes, *, seed: int) -> LSR
 
 def _grid_side(settings: LSRSettings, pixels: int) -> int:
     """Places of the latent grid along a side."""
-    step = settings.stem * 2 ** (len(settings.widths) - 1)
+    step = settings.shrink * settings.stem * 2 ** (len(settings.widths) - 1)
     if pixels % step:
         below = pixels // step * step
         near = f"{below} or {below + step}" if below else f"{step}"
         raise SettingsError(
-            f"A side of {pixels} is no multiple of {step}, which lsr.stem and lsr.widths divide it "
-            f"by; the nearest allowed is {near} (preparation.height, preparation.width)."
+            f"A side of {pixels} is no multiple of {step}, which lsr.shrink, lsr.stem and "
+            f"lsr.widths divide it by; the nearest allowed is {near} (preparation.height, "
+            "preparation.width)."
         )
     return pixels // step
 

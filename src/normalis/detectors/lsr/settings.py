@@ -22,6 +22,8 @@ class LSRSettings:
         located: Networks are told where in its volume a slice lies, if the pictures say so.
         scale: What pictures are standardised by: the `set` of all training pictures, or each
             `picture` first by its own median brightness (pixels alone).
+        shrink: [ours] Side of the square of pixels whose mean is one pixel of what is restored: the
+            networks are as fast as for a smaller picture, while the map still sees the picture.
         augmentation: `scans`: training pictures are mirrored, turned, scaled and bent a little, as
             another patient would lie; or `none`, for parts that always lie alike.
         latent: `codes`, or `gaussian`, the latent of a plain VAE, which has no prior to learn.
@@ -61,6 +63,7 @@ class LSRSettings:
     level: int = 0
     located: bool = True
     scale: Literal["set", "picture"] = "picture"
+    shrink: int = 1
     augmentation: Literal["scans", "none"] = "scans"
     latent: Literal["codes", "gaussian"] = "codes"
     score: Literal["restoration", "reconstruction"] = "restoration"
@@ -120,7 +123,7 @@ class LSRSettings:
                 raise SettingsError(f"lsr.{name} is {getattr(self, name)}; it lies in (0, 1)")
         if self.codes < 2:
             raise SettingsError(f"lsr.codes is {self.codes}; at least 2")
-        for name in ("blocks", "prior_depth", "restorations"):
+        for name in ("shrink", "blocks", "prior_depth", "restorations"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"lsr.{name} is {getattr(self, name)}; at least 1")
         if self.prior_width < 4 or self.prior_width % 4:
