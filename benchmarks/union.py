@@ -117,8 +117,9 @@ def _texts(made: dict[str, tuple[RunRecord, Result]]) -> list[str]:
             f"## {name}: {result.data}",
             f"{learned:,} pictures trained in {len(fit.concept_pictures)} classes found; fit "
             f"{fit.seconds:.0f} s, evaluation of {len(result.pictures):,} pictures "
-            f"{record.evaluation_seconds:.0f} s, memory {record.peak_memory / 1e6:,.0f} MB; purity "
-            f"of the classes of test pictures {'n/a' if purity is None else f'{purity:.3f}'}.",
+            f"{record.evaluation_seconds:.0f} s, memory {(record.peak_memory or 0) / 1e6:,.0f} MB; "
+            "purity of the classes of test pictures "
+            f"{'n/a' if purity is None else f'{purity:.3f}'}.",
             as_markdown(figure_table(result.honest, result.paper)),
         ]
     return parts

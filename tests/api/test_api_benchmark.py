@@ -110,7 +110,7 @@ def test_every_run_has_figures_times_and_memory(done: Benchmark) -> None:
         assert [stage.name for stage in outcome.record.fit.stages][-1] == "training"
         spent = sum(stage.seconds for stage in outcome.record.fit.stages)
         assert 0 < spent <= outcome.record.fit.seconds
-        assert outcome.record.peak_memory > 50e6, "torch alone needs more"
+        assert (outcome.record.peak_memory or 0) > 50e6, "torch alone needs more"
         assert not outcome.record.continued
         assert outcome.machine["torch"]
         assert outcome.recipe["backbone"]["weights"] is None

@@ -282,3 +282,13 @@ def test_odd_names_do_not_break_the_page(tmp_path: Path, reported: list[Path]) -
     text = benchmark_markdown(made("<script>", "[tiles](x)"))
     assert "<script>" not in text.replace("\\<", "").replace("\\>", "")
     assert "[tiles](x)" not in text
+
+
+def test_memory_that_the_system_does_not_tell_is_not_a_zero() -> None:
+    benchmark = made("plain")
+    first, *others = benchmark.outcomes
+    untold = replace(first, record=replace(first.record, peak_memory=None))
+    rows = run_table(replace(benchmark, outcomes=(untold, *others))).rows
+    assert [row[4] for row in rows] == ["n/a", "1500", "1500"]
+    variants, _ = sections(replace(benchmark, outcomes=(untold, *others)))
+    assert variants.table.rows[0][-1] == "1500"

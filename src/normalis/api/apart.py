@@ -7,7 +7,6 @@ last checkpoint was, or with the evaluation if the model is whole.
 
 import json
 import multiprocessing
-import resource
 import shutil
 import signal
 import sys
@@ -249,11 +248,15 @@ def _relay(connection: "Connection[Any, Any]", observer: Observer) -> str | None
             reason = text
 
 
-def _peak_memory() -> int:
-    """Bytes that this process held at most.
+def _peak_memory() -> int | None:
+    """Bytes that this process held at most; None under Windows, which is not asked.
 
     Linux counts in `ru_maxrss` what the parent held when it split off; the status file does not.
     """
+    if sys.platform == "win32":
+        return None
+    import resource  # here, for Windows does not have it
+
     try:
         lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     except OSError:

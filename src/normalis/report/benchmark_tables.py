@@ -67,7 +67,7 @@ def run_table(benchmark: Benchmark) -> Table:
             outcome.record.key[:16] + (" (continued)" if outcome.record.continued else ""),
             f"{outcome.record.fit.seconds:.0f}",
             f"{outcome.record.evaluation_seconds:.0f}",
-            f"{outcome.record.peak_memory / 1e6:.0f}",
+            _megabytes((outcome,)),
             str(outcome.record.fit.epochs),
         )
         for outcome in benchmark.outcomes
@@ -78,6 +78,12 @@ def run_table(benchmark: Benchmark) -> Table:
     )
     heads = ("run", "key", "fit", "evaluation", "memory", "epochs")
     return Table(heads, tuple(rows), notes)
+
+
+def _megabytes(outcomes: Sequence[Outcome]) -> str:
+    """The most that a run held; "n/a" where the system did not tell."""
+    known = [o.record.peak_memory for o in outcomes if o.record.peak_memory is not None]
+    return f"{max(known) / 1e6:.0f}" if known else "n/a"
 
 
 def _columns(benchmark: Benchmark, data: SuiteData) -> list[_Column]:
@@ -106,7 +112,7 @@ def _variant_table(columns: Sequence[_Column]) -> Table:
             _spread([e.mixed.image_auroc for e in column.evaluations]),
             f"{mean(o.record.fit.seconds for o in column.outcomes):.0f}",
             f"{mean(o.record.evaluation_seconds for o in column.outcomes):.0f}",
-            f"{max(o.record.peak_memory for o in column.outcomes) / 1e6:.0f}",
+            _megabytes(column.outcomes),
         )
         for column in columns
     ]

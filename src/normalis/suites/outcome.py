@@ -46,7 +46,8 @@ class RunRecord:
         key: What the run was made from, as sha256.
         fit: How the fit went.
         evaluation_seconds: Of the evaluation.
-        peak_memory: Bytes of memory that the run's own process held at most.
+        peak_memory: Bytes of memory that the run's own process held at most; None where
+            the system does not tell.
         continued: Whether it went on from an interrupted run; times and memory are then those of
             the last part.
     """
@@ -55,7 +56,7 @@ class RunRecord:
     key: str
     fit: FitRecord
     evaluation_seconds: float
-    peak_memory: int
+    peak_memory: int | None
     continued: bool
 
 
