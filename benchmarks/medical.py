@@ -13,7 +13,8 @@ told by how they were scanned.
 Diseases have no masks there. So that the maps are measured, too, discs of foreign brightness, noise
 or displaced tissue are planted in healthy test pictures, seeded, and every pixel is ranked.
 
-Fits are kept in a folder, and the same command goes on after an interruption. Figures go to
+Fits and their figures are kept in a folder, and the same command goes on after an interruption.
+Figures go to
 benchmarks/results/medical.json, the table to medical.md.
 """
 
@@ -98,15 +99,28 @@ def _options() -> argparse.Namespace:
 
 
 def _runs(options: argparse.Namespace, seed: int, test: Sequence[Sample]) -> list[dict[str, Any]]:
-    """The three methods with one seed."""
+    """The three methods with one seed, as measured now or before."""
     runs: list[dict[str, Any]] = []
     for name in options.presets:
-        scorer, notes = _fitted(options, _recipe(name, seed, options.set))
-        runs.append({**_run(name, seed, scorer, test), **notes})
-        if name == "lsr":
-            assert isinstance(scorer.detector, LSR)
-            scorer.detector.prior = None
-            runs.append(_run("vqvae", seed, scorer, test))
+        kept = options.out / f"{name}-{seed}-runs.json"
+        if not kept.is_file():
+            recipe = _recipe(name, seed, options.set)
+            kept.write_text(json.dumps(_measured(options, recipe, test)), encoding="utf-8")
+        runs += json.loads(kept.read_text(encoding="utf-8"))
+    return runs
+
+
+def _measured(
+    options: argparse.Namespace, recipe: Recipe, test: Sequence[Sample]
+) -> list[dict[str, Any]]:
+    """The figures of one model, and of the autoencoder alone where there is more to it."""
+    scorer, notes = _fitted(options, recipe)
+    name, seed = recipe.preset, recipe.training.seed
+    runs = [{**_run(name, seed, scorer, test), **notes}]
+    if name == "lsr":
+        assert isinstance(scorer.detector, LSR)
+        scorer.detector.prior = None
+        runs.append(_run("vqvae", seed, scorer, test))
     return runs
 
 

@@ -54,6 +54,9 @@ class LSRSettings:
             weighted (paper).
         weighed: [ours] A difference counts by how unlikely the codes around it are: where the
             decoder blurs, pictures and restorations differ, too, but the codes are likely.
+        grain: [ours] Weight in the map of the picture's grain, which no restoration shows (see
+            `normalis.detectors.lsr.grain`), both in units of held-out normal pictures; 0 leaves the
+            map of restoration alone, as it is. Pixels alone.
         erosion: Side of the square over which the map takes its minimum, odd; 1 for none.
         smoothing: Side of the square over which it then takes the mean, odd; 1 for none.
         across: Neighbouring slices of a volume over which its map takes the minimum and then the
@@ -85,6 +88,7 @@ class LSRSettings:
     sharpness: float = 3.0
     compared: Literal["mean", "each"] = "mean"
     weighed: bool = True
+    grain: float = 0.0
     erosion: int = 3
     smoothing: int = 7
     across: int = 3
@@ -128,7 +132,7 @@ class LSRSettings:
                 raise SettingsError(f"lsr.{name} is {getattr(self, name)}; at least 1")
         if self.prior_width < 4 or self.prior_width % 4:
             raise SettingsError(f"lsr.prior_width is {self.prior_width}; a multiple of 4")
-        for name in ("level", "sharpness"):
+        for name in ("level", "sharpness", "grain"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise SettingsError(f"lsr.{name} is {getattr(self, name)}; 0 or more")
 
