@@ -19,6 +19,7 @@ from normalis.prior import CausalTransformer, PixelSNAIL
 FORMS: dict[str, LSRSettings] = {
     "lsr": small_lsr(),
     "snail": small_lsr(prior="snail", codebook="gradient"),
+    "grain": small_lsr(grain=1.0, shrink=2),
     "vqvae": small_lsr(score="reconstruction"),
     "vae": small_lsr(latent="gaussian", score="reconstruction"),
 }
@@ -177,6 +178,19 @@ def test_scores_show_the_restored_picture_where_it_is_one() -> None:
     assert made_lsr().eval().score(made_maps(2)).restored is None
 
 
+def test_what_is_restored_is_the_mean_over_squares() -> None:
+    """A picture twice as large, each pixel four times, is what the smaller one is."""
+    small = trained_lsr(small_lsr(), steps=5)
+    large = build_detector(
+        small_lsr(shrink=2), PictureShapes((32, 32), ((1, 32, 32),)), concepts=1, seed=0
+    ).eval()
+    large.load_state_dict(small.state_dict())
+    maps = made_maps(4, mark=True)
+    whole = [x.repeat_interleave(2, 2).repeat_interleave(2, 3) for x in maps]
+    torch.testing.assert_close(large.score(whole).image, small.score(maps).image)
+    assert large.score(whole).maps.shape == (4, 32, 32)
+
+
 def test_thresholds_are_percentiles_of_held_out_likelihoods(trained: LSR) -> None:
     held_out = [made_maps(8, seed=s) for s in range(50, 56)]
     nll = torch.cat([trained.restorations(maps).nll.flatten() for maps in held_out])
@@ -255,6 +269,8 @@ def test_it_restores_any_map_of_a_pyramid() -> None:
         ({"restorations": 0}, "lsr.restorations is 0"),
         ({"prior_width": 30}, "lsr.prior_width is 30"),
         ({"level": -1}, "lsr.level is -1"),
+        ({"shrink": 0}, "lsr.shrink is 0"),
+        ({"grain": -1.0}, "lsr.grain is -1"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(changes: dict[str, object], words: str) -> None:
@@ -271,6 +287,12 @@ def test_what_does_not_fit_the_picture_is_refused() -> None:
     features = PictureShapes((32, 32), ((5, 8, 8),))
     with pytest.raises(SettingsError, match=r"lsr\.scale is picture"):
         build_detector(small_lsr(scale="picture"), features, concepts=1, seed=0)
+    with pytest.raises(SettingsError, match=r"lsr\.grain is 1\.0"):
+        build_detector(small_lsr(grain=1.0), features, concepts=1, seed=0)
+    with pytest.raises(SettingsError, match="nearest allowed is 16 or 24"):
+        build_detector(
+            small_lsr(shrink=2), PictureShapes((20, 20), ((1, 20, 20),)), concepts=1, seed=0
+        )
 
 
 @torch.no_grad()

@@ -244,13 +244,14 @@ class LSR(AbstractDetector):
     @torch.no_grad()
     def restorations(self, maps: list[Tensor]) -> Restorations:
         """The restored maps, on the scale of those that came in."""
-        found = self._restorations(self._standard(maps), maps)
+        found, _ = self._restored(maps)
         pictures = self.scale.back(found.pictures, self._raw(maps))
         return Restorations(found.nll, pictures, found.weights)
 
-    def _restorations(self, x: Float[Tensor, "b c h w"], maps: list[Tensor]) -> Restorations:
-        """Of standardised maps."""
-        return restorations_of(
+    def _restored(self, maps: list[Tensor]) -> tuple[Restorations, Float[Tensor, "b h w"]]:
+        """Restorations on the scale on which they are learned, and the map that they make."""
+        x = self._standard(maps)
+        found = restorations_of(
             x,
             self._where(maps),
             vqvae=self._vqvae,
@@ -259,14 +260,9 @@ class LSR(AbstractDetector):
             chance=self.chance,
             sharpness=self.form.sharpness,
         )
-
-    def _restored(self, maps: list[Tensor]) -> tuple[Restorations, Float[Tensor, "b h w"]]:
-        """Restorations on the scale on which they are learned, and the map that they make."""
-        x = self._standard(maps)
-        found = self._restorations(x, maps)
-        difference = found.difference(x, of_mean=self.form.of_mean)
+        difference = found.difference(x, of_mean=self.form.of_mean) / self._contrast(maps)
         nll = found.nll if self.form.weighed else None
-        return found, anomaly_map(difference / self._contrast(maps), nll, form=self.form)
+        return found, anomaly_map(difference, nll, form=self.form)
 
     def _grain(self, maps: list[Tensor]) -> Float[Tensor, "b h w"]:
         """Of the pictures, where their grain counts."""
