@@ -178,19 +178,6 @@ def test_scores_show_the_restored_picture_where_it_is_one() -> None:
     assert made_lsr().eval().score(made_maps(2)).restored is None
 
 
-def test_what_is_restored_is_the_mean_over_squares() -> None:
-    """A picture twice as large, each pixel four times, is what the smaller one is."""
-    small = trained_lsr(small_lsr(), steps=5)
-    large = build_detector(
-        small_lsr(shrink=2), PictureShapes((32, 32), ((1, 32, 32),)), concepts=1, seed=0
-    ).eval()
-    large.load_state_dict(small.state_dict())
-    maps = made_maps(4, mark=True)
-    whole = [x.repeat_interleave(2, 2).repeat_interleave(2, 3) for x in maps]
-    torch.testing.assert_close(large.score(whole).image, small.score(maps).image)
-    assert large.score(whole).maps.shape == (4, 32, 32)
-
-
 def test_thresholds_are_percentiles_of_held_out_likelihoods(trained: LSR) -> None:
     held_out = [made_maps(8, seed=s) for s in range(50, 56)]
     nll = torch.cat([trained.restorations(maps).nll.flatten() for maps in held_out])

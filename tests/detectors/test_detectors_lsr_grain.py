@@ -1,10 +1,12 @@
-"""Grain: noise is found where it is foreign, edges and exposure are not."""
+"""Grain: noise is found where it is foreign, edges and exposure are not; and coarser restoring."""
 
 import pytest
 import torch
 from lsr_samples import made_maps, small_lsr, trained_lsr
 from torch import Tensor
 
+from normalis.detectors.build import build_detector
+from normalis.detectors.contract import PictureShapes
 from normalis.detectors.lsr.detector import LSR
 from normalis.detectors.lsr.grain import Grain, graininess
 
@@ -77,7 +79,20 @@ def test_the_map_is_that_of_restoration_and_that_of_the_grain(grainy: LSR) -> No
     plain = trained_lsr(small_lsr(), steps=5)
     maps = made_maps(4, seed=70, mark=True)
     assert grainy.grain is not None
-    grain = grainy.grain.measure(maps[0], maps[0], grainy.scale)
+    grain = grainy.grain.measure(maps[0], maps[0], scale=grainy.scale)
     wanted = grainy.grain(plain.score(maps).maps, grain)
     torch.testing.assert_close(grainy.score(maps).maps, wanted)
     assert torch.equal(grainy.score(maps).image, plain.score(maps).image)
+
+
+def test_what_is_restored_is_the_mean_over_squares() -> None:
+    """A picture twice as large, each pixel four times, is what the smaller one is."""
+    small = trained_lsr(small_lsr(), steps=5)
+    large = build_detector(
+        small_lsr(shrink=2), PictureShapes((32, 32), ((1, 32, 32),)), concepts=1, seed=0
+    ).eval()
+    large.load_state_dict(small.state_dict())
+    maps = made_maps(4, mark=True)
+    whole = [x.repeat_interleave(2, 2).repeat_interleave(2, 3) for x in maps]
+    torch.testing.assert_close(large.score(whole).image, small.score(maps).image)
+    assert large.score(whole).maps.shape == (4, 32, 32)

@@ -154,10 +154,7 @@ class LSR(AbstractDetector):
 
     @torch.no_grad()
     def set_scale(self, batches: Iterable[list[Tensor]]) -> None:
-        """Take the thresholds from the likelihoods of held-out normal pictures' codes.
-
-        And the units of the maps from what these pictures' maps show.
-        """
+        """Thresholds from the codes of held-out normal pictures, units from their maps."""
         if self.prior is None:
             return
         nll: list[Tensor] = []
@@ -267,12 +264,13 @@ class LSR(AbstractDetector):
     def _grain(self, maps: list[Tensor]) -> Float[Tensor, "b h w"]:
         """Of the pictures, where their grain counts."""
         assert self.grain is not None, "asked of those that have it alone"
-        return self.grain.measure(maps[self.form.level], self._raw(maps), self.scale)
+        return self.grain.measure(maps[self.form.level], self._raw(maps), scale=self.scale)
 
     def _nll(self, maps: list[Tensor]) -> Float[Tensor, "b i j"]:
         """Of each code of maps as they come in."""
         where = self._where(maps)
-        return nll_of(self._prior, self._vqvae.encode(self._standard(maps), where), where)
+        codes = self._vqvae.encode(self._standard(maps), where)
+        return nll_of(self._prior, codes, where=where)
 
     def _contrast(self, maps: list[Tensor]) -> Float[Tensor, "b 1 1"]:
         """The unit of the differences of each picture."""

@@ -74,6 +74,7 @@ class Grain(nn.Module):
         self,
         pictures: Float[Tensor, "b c h w"],
         restored: Float[Tensor, "b c i j"],
+        *,
         scale: PictureScale,
     ) -> Float[Tensor, "b h w"]:
         """The grain of pictures, of which `restored` is what is restored, on its scale."""

@@ -14,7 +14,7 @@ __all__ = ["nll_of", "restorations_of"]
 
 
 def nll_of(
-    prior: AbstractPrior, codes: Int[Tensor, "b i j"], where: Float[Tensor, " b"] | None
+    prior: AbstractPrior, codes: Int[Tensor, "b i j"], *, where: Float[Tensor, " b"] | None
 ) -> Float[Tensor, "b i j"]:
     """Of each code, given those before it, nats."""
     return code_nll(prior(codes, where).permute(0, 2, 3, 1), codes)
@@ -52,4 +52,4 @@ def restorations_of(
     ]
     pictures = torch.stack(each)
     weights = restoration_weights(x, pictures, sharpness=sharpness)
-    return Restorations(nll_of(prior, codes, where), pictures, weights)
+    return Restorations(nll_of(prior, codes, where=where), pictures, weights)
