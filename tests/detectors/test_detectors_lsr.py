@@ -274,8 +274,6 @@ def test_what_does_not_fit_the_picture_is_refused() -> None:
     features = PictureShapes((32, 32), ((5, 8, 8),))
     with pytest.raises(SettingsError, match=r"lsr\.scale is picture"):
         build_detector(small_lsr(scale="picture"), features, concepts=1, seed=0)
-    with pytest.raises(SettingsError, match=r"lsr\.grain is 1\.0"):
-        build_detector(small_lsr(grain=1.0), features, concepts=1, seed=0)
     with pytest.raises(SettingsError, match="nearest allowed is 16 or 24"):
         build_detector(
             small_lsr(shrink=2), PictureShapes((20, 20), ((1, 20, 20),)), concepts=1, seed=0

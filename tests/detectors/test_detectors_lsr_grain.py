@@ -9,6 +9,7 @@ from normalis.detectors.build import build_detector
 from normalis.detectors.contract import PictureShapes
 from normalis.detectors.lsr.detector import LSR
 from normalis.detectors.lsr.grain import Grain, graininess
+from normalis.errors import SettingsError
 
 ONE = torch.ones(1, 1, 1)
 
@@ -96,3 +97,9 @@ def test_what_is_restored_is_the_mean_over_squares() -> None:
     whole = [x.repeat_interleave(2, 2).repeat_interleave(2, 3) for x in maps]
     torch.testing.assert_close(large.score(whole).image, small.score(maps).image)
     assert large.score(whole).maps.shape == (4, 32, 32)
+
+
+def test_features_have_no_grain() -> None:
+    features = PictureShapes((32, 32), ((5, 8, 8),))
+    with pytest.raises(SettingsError, match=r"lsr\.grain is 1\.0"):
+        build_detector(small_lsr(grain=1.0), features, concepts=1, seed=0)
