@@ -16,8 +16,8 @@ help: ## list the targets
 demo: $(INSTALLED) ## fit on the pictures in examples/, score the test pictures, open demo-out/index.html
 	$(BIN)/normalis demo --out demo-out
 
-test: $(INSTALLED_DEV) ## run the tests
-	$(BIN)/python -m pytest
+test: $(INSTALLED_DEV) ## run the tests, a file at a time on each of up to four cores
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(INSTALLED_DEV) ## check style, format and types
 	$(BIN)/ruff check .

@@ -1,9 +1,10 @@
 """One model for several data sets together, beside one model for each.
 
-    python benchmarks/union.py DATA DATA ... --name real --preset hgad --alone NAME ...
+    python benchmarks/union.py DATA DATA ... --name real --preset hgad --told --alone NAME ...
 
-The good pictures of all data sets are learned as one, without labels, and the test pictures of each
-are judged; classes keep the name of their data set, so that none collide. Each model is made in a
+The good pictures of all data sets are learned as one, without labels and, if asked, also told their
+categories, and the test pictures of each are judged; classes keep the name of their data set, so
+that none collide. Each model is made in a
 process of its own, whose memory is measured. Runs are kept in a folder, so that the same command
 goes on after an interruption. Tables go to benchmarks/results/union-NAME.md; to union-NAME.json
 all figures, times, the memory and the machine.
@@ -32,6 +33,8 @@ from normalis.report.verdicts import class_of
 from normalis.suites.outcome import RunRecord
 
 RESULTS = Path(__file__).parent / "results"
+NOTHING = "n/a"
+TOLD = "told"  # the name of the model that was told its categories
 
 
 def main() -> None:
@@ -42,17 +45,21 @@ def main() -> None:
         recipe = recipe_from(recipe, parse_assignment(assignment))
     out = options.out or Path(tempfile.gettempdir()) / f"normalis-union-{options.name}"
     out.mkdir(parents=True, exist_ok=True)
-    asked = {"together": options.data}
-    asked |= {set_name(d): [d] for d in options.data if set_name(d) in options.alone}
+    asked = {"together": (options.data, recipe)}
+    if options.told:
+        told = recipe_from(recipe, {"hgad": {"labels": "categories"}})
+        asked[TOLD] = (options.data, told)
+    asked |= {set_name(d): ([d], recipe) for d in options.data if set_name(d) in options.alone}
     made = {
-        name: _made(name, data, recipe=recipe, out=out, cache=options.cache)
-        for name, data in asked.items()
+        name: _made(name, data, recipe=form, out=out, cache=options.cache)
+        for name, (data, form) in asked.items()
     }
     path = options.results / f"union-{options.name}.json"
     tree = {"preset": options.preset, "settings": options.set, "seed": recipe.training.seed}
     tree["models"] = {name: _tree(*one) for name, one in made.items()}
     path.write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")
-    text = "\n\n".join([f"# Union `{options.name}`, preset `{options.preset}`", *_texts(made)])
+    title = f"# Union `{options.name}`, preset `{options.preset}`"
+    text = "\n\n".join([title, _beside(made), *_texts(made)])
     path.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
     print(text)
 
@@ -63,6 +70,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--name", default="real")
     parser.add_argument("--preset", default="hgad")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--told", action="store_true", help="hgad: also with its categories told")
     parser.add_argument("--alone", nargs="*", default=[], metavar="NAME", help="also by itself")
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--out", type=Path, help="folder of the runs")
@@ -108,6 +116,28 @@ def _tree(record: RunRecord, result: Result) -> dict[str, Any]:
     }
 
 
+def _beside(made: dict[str, tuple[RunRecord, Result]]) -> str:
+    """The honest figures of all models in one table."""
+    rows: dict[str, list[str]] = {}
+    for number, (_, result) in enumerate(made.values()):
+        honest = result.honest
+        for name, f in (*honest.rows, ("mean", honest.mean), ("all mixed", honest.mixed)):
+            row = rows.setdefault(name, [NOTHING] * len(made))
+            row[number] = " / ".join(map(_per_cent, (f.image_auroc, f.pixel_auroc, f.aupro)))
+    lines = [
+        "Image AUROC / pixel AUROC / AUPRO of the honest score, in per cent.",
+        "",
+        "| class | " + " | ".join(made) + " |",
+        "| :-- |" + " --: |" * len(made),
+        *(f"| {name} | {' | '.join(row)} |" for name, row in rows.items()),
+    ]
+    return "\n".join(lines)
+
+
+def _per_cent(value: float | None) -> str:
+    return NOTHING if value is None else f"{100 * value:.1f}"
+
+
 def _texts(made: dict[str, tuple[RunRecord, Result]]) -> list[str]:
     parts: list[str] = []
     for name, (record, result) in made.items():
@@ -115,7 +145,8 @@ def _texts(made: dict[str, tuple[RunRecord, Result]]) -> list[str]:
         purity = _purity(result)
         parts += [
             f"## {name}: {result.data}",
-            f"{learned:,} pictures trained in {len(fit.concept_pictures)} classes found; fit "
+            f"{learned:,} pictures trained in {len(fit.concept_pictures)} classes "
+            f"{'told' if name == TOLD else 'found'}; fit "
             f"{fit.seconds:.0f} s, evaluation of {len(result.pictures):,} pictures "
             f"{record.evaluation_seconds:.0f} s, memory {(record.peak_memory or 0) / 1e6:,.0f} MB; "
             "purity of the classes of test pictures "

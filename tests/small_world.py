@@ -85,7 +85,7 @@ def made_maps(count: int, shapes: PictureShapes = FOUR_MAPS, *, seed: int = 0) -
     for shape in shapes.maps:
         means = torch.randn(len(PRODUCTS), *shape, generator=world)
         own = means[torch.arange(count) % len(PRODUCTS)]
-        levels.append(3 * own + torch.randn(count, *shape, generator=chance))
+        levels.append(4 * own + torch.randn(count, *shape, generator=chance))
     return levels
 
 

@@ -41,6 +41,7 @@ def _paper() -> Recipe:
             score_log_det=False,
             smoothing=0.0,
             top_share=0.03,
+            image_score="map",
         ),
         training=TrainingSettings(
             epochs=60,
@@ -119,7 +120,7 @@ def _hgad_paper() -> Recipe:
 
 def _flow() -> Recipe:
     """The same flow without concepts and codes: the baseline that quantisation must beat."""
-    plain = VQFlowSettings(condition="none", whitening="global", memory=0)
+    plain = VQFlowSettings(condition="none", whitening="global", memory=0, image_score="map")
     return Recipe(preset="flow", method=plain)
 
 

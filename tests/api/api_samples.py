@@ -33,13 +33,14 @@ class World:
         data: Path | None = None,
         recipe: Recipe | None = None,
         observer: Listener | None = None,
+        device: str = "cpu",
         **options: Any,
     ) -> FitSummary:
         return fit(
             data or self.data,
             out,
             recipe=recipe or self.recipe(),
-            options=FitOptions(cache=self.cache, device="cpu", **options),
+            options=FitOptions(cache=self.cache, device=device, **options),
             observer=observer,
         )
 

@@ -3,7 +3,6 @@
 import torch
 
 from normalis.detectors.concepts import FixedEncoder, find_concepts, global_averages
-from normalis.detectors.contract import ConceptSearch
 from normalis.detectors.vqflow.concept import ConceptBranch, LearnedEncoder
 from normalis.quantize.ema import EMAQuantizer
 from small_world import FOUR_MAPS, made_maps
@@ -13,7 +12,7 @@ CHANNELS = tuple(c for c, _, _ in FOUR_MAPS.maps)
 
 def found(count: int, *, most: int = 8, seed: int = 0) -> list[int]:
     averages = global_averages(made_maps(count))
-    return find_concepts(averages, CHANNELS, search=ConceptSearch(most, 8), seed=seed).tolist()
+    return find_concepts(averages, CHANNELS, most=most, seed=seed).tolist()
 
 
 def test_global_averages_are_means_of_every_map() -> None:
@@ -37,7 +36,7 @@ def test_no_more_concepts_than_asked_for() -> None:
 
 def test_one_product_is_one_concept() -> None:
     maps = [level[::3] for level in made_maps(60)]
-    index = find_concepts(global_averages(maps), CHANNELS, search=ConceptSearch(8, 8), seed=0)
+    index = find_concepts(global_averages(maps), CHANNELS, most=8, seed=0)
     assert set(index.tolist()) == {0}
 
 
@@ -69,7 +68,7 @@ def test_only_the_codes_of_a_learned_descriptor_move() -> None:
     moved: dict[type, bool] = {}
     for encoder in (FixedEncoder(CHANNELS, 8), LearnedEncoder(CHANNELS, 8)):
         branch = ConceptBranch(encoder, EMAQuantizer(3, 8))
-        branch.set_from(averages, torch.Generator().manual_seed(0))
+        branch.set_from(averages, None, generator=torch.Generator().manual_seed(0))
         before = branch.codebook.codes.clone()
         branch.update(branch(maps).assignment, torch.Generator().manual_seed(0))
         moved[type(encoder)] = not torch.equal(before, branch.codebook.codes)

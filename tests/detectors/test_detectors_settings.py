@@ -30,7 +30,7 @@ SWITCHES = {
     "memory": 0,
     "neighbourhood": (1, 5, 3),
     "memory_levels": (3, 0, 2),
-    "image_score": "levels",
+    "image_score": "map",
 }
 
 

@@ -14,11 +14,9 @@ from normalis.api.device import device_named
 from normalis.api.options import FitOptions, Paths, paths_of
 from normalis.api.output import Output
 from normalis.api.pictures import (
-    Classes,
     Split,
     averages_of,
     classes_of,
-    concept_count,
     concepts_of,
     good_features,
     reader,
@@ -145,11 +143,15 @@ def _fit(
     averages, classes = averages_of(table, pyramid.device), classes_of(table, recipe)
     groups = classes.labels if classes else concepts_of(averages, pyramid.channels, recipe=recipe)
     split = split_pictures(groups, recipe=recipe)
-    own = averages[list(split.train)]
-    found = classes is None
-    concepts = concept_count(own, pyramid.channels, recipe=recipe) if found else len(classes.names)
+    if recipe.method.concept_source == "learned":
+        concepts, labels = recipe.method.most_concepts, None
+    elif classes:
+        concepts, labels = len(classes.names), [classes.labels[row] for row in split.train]
+    else:
+        labels = concepts_of(averages[list(split.train)], pyramid.channels, recipe=recipe)
+        concepts = max(labels) + 1
     detector = _detector(
-        pyramid, table, split.train, recipe=recipe, concepts=concepts, classes=classes
+        pyramid, table, split.train, recipe=recipe, concepts=concepts, labels=labels
     )
     records = train(
         detector,
@@ -189,9 +191,9 @@ def _detector(
     *,
     recipe: Recipe,
     concepts: int,
-    classes: Classes | None,
+    labels: list[int] | None,
 ) -> AbstractDetector:
-    """A detector that starts from the training pictures."""
+    """A detector that starts from the training pictures, whose classes or concepts are told."""
     size = (recipe.preparation.height, recipe.preparation.width)
     shapes = PictureShapes(size, table.shapes)
     seed = recipe.training.seed
@@ -199,11 +201,10 @@ def _detector(
     detector = detector.to(pyramid.device).train()
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
     rows = [train[i] for i in order.tolist()]
-    labels = classes and torch.tensor([classes.labels[row] for row in rows]).to(pyramid.device)
     detector.initialise(
         lambda: reader(table, rows, device=pyramid.device),
         seed=seed,
-        label=labels,
+        label=None if labels is None else torch.tensor(labels)[order].to(pyramid.device),
     )
     return detector
 

@@ -30,7 +30,6 @@ __all__ = [
     "Split",
     "averages_of",
     "classes_of",
-    "concept_count",
     "concepts_of",
     "good_features",
     "reader",
@@ -172,19 +171,10 @@ def concepts_of(
     averages: Float[Tensor, "n c"], channels: tuple[int, ...], *, recipe: Recipe
 ) -> list[int]:
     """The concept of each picture, as clusters; 0 for all where the method has but one."""
-    search = recipe.method.search
-    if search is None:
+    most, seed = recipe.method.most_concepts, recipe.training.seed
+    if most == 1:
         return [0] * len(averages)
-    return find_concepts(averages, channels, search=search, seed=recipe.training.seed).tolist()
-
-
-def concept_count(
-    averages: Float[Tensor, "n c"], channels: tuple[int, ...], *, recipe: Recipe
-) -> int:
-    """How many concepts these pictures show, or how many codes the method has to learn them."""
-    if recipe.method.concept_source == "learned" and recipe.method.search:
-        return recipe.method.search.most
-    return len(set(concepts_of(averages, channels, recipe=recipe)))
+    return find_concepts(averages, channels, most=most, seed=seed).tolist()
 
 
 def averages_of(table: FeatureTable, device: torch.device) -> Float[Tensor, "n c"]:

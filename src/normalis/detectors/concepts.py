@@ -4,11 +4,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from normalis.detectors.contract import ConceptSearch
-from normalis.quantize.nearest import nearest_codes
-from normalis.quantize.selection import choose_centres
+from normalis.quantize.nearest import kmeans
+from normalis.quantize.selection import RESTARTS, find_clusters, standardised
 
-__all__ = ["FixedEncoder", "find_concepts", "global_averages"]
+__all__ = ["FixedEncoder", "concept_codes", "find_concepts", "global_averages"]
 
 
 class FixedEncoder(nn.Module):
@@ -34,13 +33,12 @@ class FixedEncoder(nn.Module):
     @torch.no_grad()
     def set_from(self, averages: Float[Tensor, "n c"]) -> None:
         """Take mean, scale and axes of these global averages."""
-        mean = averages.mean(0)
-        # A map counts as one, however many channels it has.
-        count = torch.cat([torch.full((c,), float(c)) for c in self.channels]).to(mean)
-        scale = averages.std(0, correction=0).clamp_min(1e-6) * count.sqrt()
-        _, _, vectors = torch.linalg.svd((averages - mean) / scale, full_matrices=False)
+        weight = _weights(self.channels).to(averages)
+        x = standardised(averages, weight)
+        _, _, vectors = torch.linalg.svd(x, full_matrices=False)
         kept = min(len(vectors), self.axes.shape[1])
-        self.mean.copy_(mean)
+        scale = averages.std(0, correction=0).clamp_min(1e-6) / weight
+        self.mean.copy_(averages.mean(0))
         self.axes.zero_()
         self.axes[:, :kept] = vectors[:kept].T / scale[:, None]
 
@@ -55,15 +53,34 @@ def global_averages(maps: list[Tensor]) -> Float[Tensor, "b c"]:
 
 
 def find_concepts(
-    averages: Float[Tensor, "n c"],
-    channels: tuple[int, ...],
-    *,
-    search: ConceptSearch,
-    seed: int,
+    averages: Float[Tensor, "n c"], channels: tuple[int, ...], *, most: int, seed: int
 ) -> Int[Tensor, " n"]:
-    """The clear cluster that each picture belongs to, at most `search.most`, counted from 0."""
-    encoder = FixedEncoder(channels, search.width)
-    encoder.set_from(averages)
-    y = encoder(averages)
-    centres = choose_centres(y, search.most, generator=torch.Generator().manual_seed(seed))
-    return nearest_codes(y, centres)
+    """The clear cluster that each picture belongs to, at most `most`, counted from 0."""
+    weight = _weights(channels).to(averages)
+    generator = torch.Generator().manual_seed(seed)
+    return find_clusters(averages, weight, most=most, generator=generator)
+
+
+def concept_codes(
+    y: Float[Tensor, "n d"],
+    label: Int[Tensor, " n"] | None,
+    *,
+    size: int,
+    generator: torch.Generator,
+) -> Float[Tensor, "k d"]:
+    """A code for each concept: the mean of its descriptors, or `size` centres of k-means.
+
+    Args:
+        y: Descriptors of the training pictures.
+        label: Their concepts, each with a picture at least; None to take clusters.
+        size: Number of concepts.
+        generator: Source of every random choice.
+    """
+    if label is None:
+        return kmeans(y.float(), size, generator=generator, restarts=RESTARTS)
+    return torch.stack([y[label == k].mean(0) for k in range(size)])
+
+
+def _weights(channels: tuple[int, ...]) -> Float[Tensor, " c"]:
+    """A map counts as one, however many channels it has."""
+    return torch.cat([torch.full((c,), c**-0.5) for c in channels])

@@ -14,7 +14,6 @@ from normalis.detectors.records import Batch, GraphMap, Losses, PaperScores, Par
 __all__ = [
     "PLACE",
     "AbstractDetector",
-    "ConceptSearch",
     "LearnsInStages",
     "MethodSettings",
     "PictureShapes",
@@ -49,25 +48,12 @@ class PictureShapes:
         return self.maps[:-1] if self.located else self.maps
 
 
-@dataclass(frozen=True)
-class ConceptSearch:
-    """How the concepts among the training pictures are looked for.
-
-    Attributes:
-        most: The highest number of them.
-        width: Dimension of the descriptor in which they are clusters.
-    """
-
-    most: int
-    width: int
-
-
 class MethodSettings(Protocol):
     """What a fit must know of a method before there is a detector."""
 
     @property
-    def search(self) -> ConceptSearch | None:
-        """How its concepts are looked for; None for a method that has but one."""
+    def most_concepts(self) -> int:
+        """The highest number of concepts that it tells apart; 1 for a method that does not."""
         ...
 
     @property
@@ -111,8 +97,8 @@ class AbstractDetector(nn.Module, ABC):
         Args:
             batches: Starts a pass over the training pictures' maps.
             seed: Of every random choice.
-            label: The class of each picture in the order of a pass; None unless the settings ask
-                for classes.
+            label: The class or the found concept of each picture in the order of a pass; None for
+                a method that has none or learns them.
         """
 
     @abstractmethod

@@ -4,15 +4,15 @@ from normalis.quantize.ema import EMAQuantizer, Quantized
 from normalis.quantize.gradient import GradientQuantizer
 from normalis.quantize.memory import ConceptMemory
 from normalis.quantize.nearest import code_counts, kmeans, nearest_codes, perplexity
-from normalis.quantize.selection import choose_centres, silhouette
+from normalis.quantize.selection import find_clusters, silhouette
 
 __all__ = [
     "ConceptMemory",
     "EMAQuantizer",
     "GradientQuantizer",
     "Quantized",
-    "choose_centres",
     "code_counts",
+    "find_clusters",
     "kmeans",
     "nearest_codes",
     "perplexity",

@@ -4,9 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from normalis.detectors.concepts import FixedEncoder
-from normalis.quantize.nearest import kmeans
-from normalis.quantize.selection import RESTARTS
+from normalis.detectors.concepts import FixedEncoder, concept_codes
 
 __all__ = ["ClassFinder"]
 
@@ -44,11 +42,7 @@ class ClassFinder(nn.Module):
         """
         self.encoder.set_from(averages)
         y = self.encoder(averages)
-        if label is None:
-            codes = kmeans(y, len(self.codes), generator=generator, restarts=RESTARTS)
-        else:
-            codes = torch.stack([y[label == k].mean(0) for k in range(len(self.codes))])
-        self.codes.copy_(codes)
+        self.codes.copy_(concept_codes(y, label, size=len(self.codes), generator=generator))
 
     def forward(self, averages: Float[Tensor, "b c"], *, most: int) -> Int[Tensor, "b n"]:
         """The `most` likeliest classes of each picture, the nearest code first."""

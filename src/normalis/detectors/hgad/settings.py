@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from normalis.detectors.contract import ConceptSearch
 from normalis.detectors.levels import check_neighbourhood
 from normalis.errors import SettingsError
 
@@ -25,11 +24,11 @@ class HGADSettings:
         hidden: Hidden channels of every coupling's network; 0 for twice its inputs (paper).
         subnet_norm: [ours] Normalise the hidden channels of every coupling's network.
         position_width: Channels of the position encoding that every coupling is told.
-        labels: What the classes of the mixture are: `found`, the clearest k-means clusters of the
-            global descriptors, or `categories`, the category folders or the column of the manifest.
+        labels: What the classes of the mixture are: `found`, the clear clusters of the global
+            averages, or `categories`, the category folders or the column of the manifest.
             They are read in training alone.
         concepts: The most classes that are found.
-        descriptor: Dimension of the descriptor in which classes are found and told apart.
+        descriptor: Dimension of the descriptor by which classes are told apart.
         mixture: [fix] The latents are a mixture of classes; otherwise one standard normal serves
             all ("homogeneous mapping"), an ablation.
         centres: Centres of a class, the main one among them.
@@ -82,9 +81,9 @@ class HGADSettings:
     image_score: Literal["map", "levels"] = "map"
 
     @property
-    def search(self) -> ConceptSearch:
-        """How the classes among the training pictures are looked for."""
-        return ConceptSearch(self.concepts, self.descriptor)
+    def most_concepts(self) -> int:
+        """The highest number of classes that are found."""
+        return self.concepts
 
     @property
     def concept_source(self) -> Literal["found", "categories"]:

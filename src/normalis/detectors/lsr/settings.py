@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from normalis.detectors.contract import ConceptSearch
 from normalis.errors import SettingsError
 
 __all__ = ["PUBLISHED", "LSRSettings"]
@@ -94,9 +93,9 @@ class LSRSettings:
     across: int = 3
 
     @property
-    def search(self) -> ConceptSearch | None:
+    def most_concepts(self) -> int:
         """There is one concept, what is healthy."""
-        return None
+        return 1
 
     @property
     def concept_source(self) -> Literal["found", "learned", "categories"]:

@@ -6,11 +6,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from normalis.detectors.concepts import FixedEncoder, global_averages
+from normalis.detectors.concepts import FixedEncoder, concept_codes, global_averages
 from normalis.detectors.records import Assignment
 from normalis.nn.layers import SyncedBatchNorm
 from normalis.quantize.ema import EMAQuantizer
-from normalis.quantize.selection import RESTARTS
 
 __all__ = ["Concept", "ConceptBranch", "LearnedEncoder"]
 
@@ -89,10 +88,26 @@ class ConceptBranch(nn.Module):
         return Concept(quantized.values, quantized.codes, quantized.commitment, assignment)
 
     @torch.no_grad()
-    def set_from(self, averages: Float[Tensor, "n c"], generator: torch.Generator) -> None:
-        """Set encoder and codes from the global averages of the training pictures."""
+    def set_from(
+        self,
+        averages: Float[Tensor, "n c"],
+        label: Int[Tensor, " n"] | None,
+        *,
+        generator: torch.Generator,
+    ) -> None:
+        """Set encoder and codes from the global averages of the training pictures.
+
+        Args:
+            averages: One row for each picture.
+            label: Their concepts, each with a picture at least; None to take clusters.
+            generator: Source of every random choice.
+        """
         self.encoder.set_from(averages)
-        self.codebook.set_codes_from(self.encoder(averages), generator, restarts=RESTARTS)
+        self.codebook.set_codes(
+            concept_codes(
+                self.encoder(averages), label, size=self.codebook.size, generator=generator
+            )
+        )
 
     @torch.no_grad()
     def update(self, assignment: Assignment, generator: torch.Generator) -> None:

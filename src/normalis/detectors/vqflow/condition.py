@@ -177,10 +177,16 @@ class VQConditioner(AbstractConditioner):
         return [*cast("Iterable[PatternBranch]", self.patterns), self.fusion]
 
     @torch.no_grad()
-    def set_concepts(self, averages: Float[Tensor, "n c"], generator: torch.Generator) -> None:
+    def set_concepts(
+        self,
+        averages: Float[Tensor, "n c"],
+        label: Int[Tensor, " n"] | None,
+        *,
+        generator: torch.Generator,
+    ) -> None:
         """Set the concept codes from the global averages of the training pictures."""
         if self.from_data:
-            self.concept.set_from(averages, generator)
+            self.concept.set_from(averages, label, generator=generator)
 
     @torch.no_grad()
     def set_patterns(self, batches: Iterable[list[Tensor]], generator: torch.Generator) -> None:

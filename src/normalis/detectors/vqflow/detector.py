@@ -157,13 +157,13 @@ class VQFlow(AbstractDetector):
         Args:
             batches: Starts a pass over the training pictures' maps.
             seed: Of k-means.
-            label: Not read; concepts are found or learned.
+            label: Their concepts in the order of a pass; None to learn them.
         """
         generator = torch.Generator().manual_seed(seed)
         vq = self.conditioner if isinstance(self.conditioner, VQConditioner) else None
         averages = torch.cat([global_averages(maps) for maps in batches()])
         if vq:
-            vq.set_concepts(averages, generator)
+            vq.set_concepts(averages, label, generator=generator)
         if len(self.whitening):
             chosen = whitened_levels(self.levels, self.remembered)
             told = (([m[i] for i in chosen], self.concepts(m)) for m in batches())

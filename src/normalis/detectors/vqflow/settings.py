@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from normalis.detectors.contract import ConceptSearch
 from normalis.detectors.levels import check_neighbourhood
 from normalis.errors import SettingsError
 
@@ -31,9 +30,9 @@ class VQFlowSettings:
         prototype: Dimension of a concept's prototype.
         patterns: Codes of each level's pattern codebook, of dimension position + prototype.
         position_width: Channels of the position encoding within a pattern code.
-        found_concepts: [ours] Concepts are the clearest k-means clusters of the global
-            descriptors, found once, at most `concepts` of them; otherwise a network learns the
-            descriptors together with the flow (paper).
+        found_concepts: [ours] Concepts are the clear clusters of the global averages, found
+            once, at most `concepts` of them; otherwise a network learns the descriptors together
+            with the flow (paper).
         whitening: [ours] A fixed Gaussian step before each flow: `none` (paper), `global`, or
             `concept`: around the mean of each concept at each place, by each concept's covariance.
         memory: [ours] Codes of each concept and level whose distance from the whitened features is
@@ -53,7 +52,8 @@ class VQFlowSettings:
             paper, here chosen on planted defects (benchmarks/planted.py).
         image_score: [ours] What the image score averages the highest share of: the `map`, or every
             flow's and memory's own map in turn (`levels`), of which the mean is taken: one level
-            may see a defect that the others dilute, and where each sees it may differ.
+            may see a defect that the others dilute, and where each sees it may differ. Chosen on
+            planted defects, too.
     """
 
     levels: tuple[int, ...] = ()
@@ -78,14 +78,12 @@ class VQFlowSettings:
     score_log_det: bool = True
     smoothing: float = 4.0
     top_share: float = 0.0003
-    image_score: Literal["map", "levels"] = "map"
+    image_score: Literal["map", "levels"] = "levels"
 
     @property
-    def search(self) -> ConceptSearch | None:
-        """How the concepts among the training pictures are looked for; None without concepts."""
-        if self.condition != "vq":
-            return None
-        return ConceptSearch(self.concepts, self.prototype)
+    def most_concepts(self) -> int:
+        """The highest number of concepts; 1 where nothing is conditioned on them."""
+        return self.concepts if self.condition == "vq" else 1
 
     @property
     def concept_source(self) -> Literal["found", "learned", "categories"]:
