@@ -13,7 +13,7 @@ several threads it adds up what all of them took. The parts are lowest processor
 decoding and preparing, backbone, detector ("flow"), bringing the map back to the picture and
 deciding; a graph has backbone and detector in one. With `--peer`, the same run times anomalib's
 PatchCore and Dinomaly (benchmarks/peers). Writes benchmarks/results/latency.json and latency.md;
-rows of presets and thread counts that were not asked for stay. The accuracy beside them comes from
+rows of forms and thread counts that were not asked for stay. The accuracy beside them comes from
 benchmarks/accuracy.py.
 """
 
@@ -138,8 +138,13 @@ def _others(new: Sequence[Row]) -> list[Row]:
     if not path.is_file():
         return []
     rows = [Row(**row) for row in json.loads(path.read_text(encoding="utf-8"))["rows"]]
-    replaced = {(row.preset, row.threads) for row in new}
-    return [row for row in rows if (row.preset, row.threads) not in replaced]
+    replaced = {_form(row) for row in new}
+    return [row for row in rows if _form(row) not in replaced]
+
+
+def _form(row: Row) -> tuple[str, str, str, int]:
+    """Whose rows are measured together."""
+    return row.preset, row.runtime, row.precision, row.threads
 
 
 def _table(rows: Sequence[Row]) -> Table:
