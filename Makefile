@@ -17,7 +17,7 @@ demo: $(INSTALLED) ## fit on the pictures in examples/, score the test pictures,
 	$(BIN)/normalis demo --out demo-out
 
 test: $(INSTALLED_DEV) ## run the tests, a file at a time on each of up to four cores
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 lint: $(INSTALLED_DEV) ## check style, format and types
 	$(BIN)/ruff check .

@@ -1,18 +1,20 @@
 """How long a picture takes: presets, runtimes, precisions, threads and batches, and where it goes.
 
-    python benchmarks/latency.py examples/pictures --peer PYTHON --bank BANK.npy
-    python benchmarks/latency.py examples/pictures --threads 2
+    python benchmarks/latency.py DATA --weights DINOV2 --peer PYTHON --bank BANK --dinomaly STATE
+    python benchmarks/latency.py DATA --presets hgad flow --threads 2
 
 Every preset is fitted for one step on the good pictures of DATA (how well it learned changes no
-time), on the embedded backbone, and exported. Each form then answers for the same test pictures in
-a process of its own (latency_form.py): `eager` is the library with the dense detector, `compiled`
-the library as it loads a model. The whole way from file to answer is measured: p50 and p95 of the
-wall time of a batch, and the lowest processor time, which other work on the machine hardly
-disturbs. The parts are lowest processor times per picture: decoding and preparing, backbone,
-detector ("flow"), bringing the map back to the picture and deciding; a graph has backbone and
-detector in one. With `--peer`, the same run times anomalib's PatchCore (benchmarks/peers). Writes
-benchmarks/results/latency.json and latency.md; rows of presets and thread counts that were not
-asked for stay. The accuracy beside them comes from benchmarks/accuracy.py.
+time) and exported; DINOV2 is the weights' file of the presets over DINOv2. Each form then answers
+for the same test pictures in a process of its own (latency_form.py): `eager` is the library with
+the dense detector, `compiled` the library as it loads a model. The whole way from file to answer is
+measured: p50 and p95 of the wall time of a batch (24 of them, or as many as begin within 5 s, at
+least 3), and the lowest processor time, which other work on the machine hardly disturbs; with
+several threads it adds up what all of them took. The parts are lowest processor times per picture:
+decoding and preparing, backbone, detector ("flow"), bringing the map back to the picture and
+deciding; a graph has backbone and detector in one. With `--peer`, the same run times anomalib's
+PatchCore and Dinomaly (benchmarks/peers). Writes benchmarks/results/latency.json and latency.md;
+rows of presets and thread counts that were not asked for stay. The accuracy beside them comes from
+benchmarks/accuracy.py.
 """
 
 import argparse
@@ -27,28 +29,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from latency_form import GRAPHS, Row
+from forms import add_options, exported, forms
+from latency_form import Row
 from normalis.api.fit import fit
 from normalis.api.options import FitOptions
-from normalis.backbones.settings import BackboneSettings
+from normalis.backbones.settings import EMBEDDED
 from normalis.evaluation.machine import machine
-from normalis.export.info import Precision
-from normalis.export.write import export_model
-from normalis.images.prepare import Preparation
 from normalis.images.write import write_text
 from normalis.presets import preset
 from normalis.recipes import Recipe
 from normalis.report.tables import Table, as_markdown
 
 RESULTS = Path(__file__).parent / "results"
-FORMS: tuple[tuple[str, Precision], ...] = (
-    ("eager", "float32"),
-    ("compiled", "float32"),
-    ("onnxruntime", "float32"),
-    ("onnxruntime", "int8"),
-    ("openvino", "float32"),
-    ("openvino", "bf16"),
-)
 
 
 def main() -> None:
@@ -60,11 +52,9 @@ def main() -> None:
             model = (options.work or Path(folder)) / name
             cached = FitOptions(cache=options.cache, device="cpu")
             if not model.exists():
-                fit(options.data, model, recipe=_recipe(name), options=cached)
-            for runtime, precision in FORMS:
-                if options.precisions and precision not in options.precisions:
-                    continue
-                form = _exported(model, runtime, precision, options.data)
+                fit(options.data, model, recipe=_recipe(name, options.weights), options=cached)
+            for runtime, precision in forms(model, options, library=("eager", "compiled")):
+                form = exported(model, runtime, precision, data=options.data)
                 rows += _rows([str(options.data), str(form), runtime], options)
     rows += [] if options.peer is None else _peers(options)
     rows = [*_others(rows), *rows]
@@ -78,15 +68,11 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Latency of presets and runtimes.")
     parser.add_argument("data", type=Path)
     parser.add_argument("--presets", nargs="*", default=["vqflow"])
-    parser.add_argument("--precisions", nargs="*", help="float32, bf16, int8; all by default.")
     parser.add_argument("--batches", nargs="*", default=["1", "8", "32"])
-    parser.add_argument("--pictures", type=int, default=24, help="At least so many, 3 batches.")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cache", type=Path)
-    parser.add_argument("--peer", type=Path, help="Python of the peers' environment.")
-    parser.add_argument("--bank", type=Path, help="What PatchCore learned.")
-    parser.add_argument("--codes", nargs="*", default=["1179", "4716"], help="Of the bank.")
     parser.add_argument("--work", type=Path, help="Keep models and exports here, and take them.")
+    add_options(parser)
     return parser.parse_args()
 
 
@@ -116,40 +102,34 @@ def _said(command: Sequence[str], options: argparse.Namespace) -> list[dict[str,
 
 
 def _peers(options: argparse.Namespace) -> list[Row]:
-    """PatchCore with memories of several sizes."""
-    script = str(Path(__file__).parent / "peers" / "patchcore.py")
-    rows: list[Row] = []
-    for codes in options.codes:
-        command = [str(options.peer), script, "time", str(options.data), str(options.bank)]
-        for said in _said([*command, "--codes", codes], options):
-            name = f"PatchCore, {said.pop('codes'):,} codes"
-            fixed = {"runtime": "anomalib", "precision": "float32", "after": 0.0}
-            rows.append(Row(preset=name, threads=options.threads, **fixed, **said))
-    return rows
+    """PatchCore with memories of several sizes, and Dinomaly."""
+    folder, python = Path(__file__).parent / "peers", str(options.peer)
+    asked: list[tuple[str, list[str]]] = []
+    if options.bank:
+        words = [str(folder / "patchcore.py"), "time", str(options.data), str(options.bank)]
+        asked += [
+            (f"PatchCore, {int(codes):,} codes", [*words, "--codes", codes])
+            for codes in options.codes
+        ]
+    if options.dinomaly:
+        words = [str(folder / "dinomaly.py"), "time", str(options.data), str(options.dinomaly)]
+        asked.append(("Dinomaly", [*words, "--weights", options.weights]))
+    fixed = {"runtime": "anomalib", "precision": "float32", "after": 0.0}
+    return [
+        Row(preset=name, threads=options.threads, **fixed, **said)
+        for name, words in asked
+        for said in _said([python, *words], options)
+    ]
 
 
-def _recipe(name: str) -> Recipe:
-    """The preset on the embedded backbone, trained as little as can be."""
+def _recipe(name: str, weights: str | None) -> Recipe:
+    """The preset, trained as little as can be."""
     recipe = preset(name)
+    backbone = recipe.backbone
+    if backbone.name != EMBEDDED:
+        backbone = replace(backbone, weights=weights)
     training = replace(recipe.training, epochs=1, least_steps=1)
-    return replace(
-        recipe,
-        backbone=BackboneSettings(pool=True),
-        preparation=Preparation(),
-        training=training,
-    )
-
-
-def _exported(model: Path, runtime: str, precision: Precision, data: Path) -> Path:
-    """The folder that the form is opened from; a name says preset, runtime and precision."""
-    out = model.with_name(f"{model.name}+{runtime}+{precision}")
-    if runtime not in GRAPHS:
-        return model
-    if out.exists():
-        return out
-    pictures = () if precision == "float32" else (data,)
-    export_model(model, out, format=GRAPHS[runtime], precision=precision, pictures=pictures)
-    return out
+    return replace(recipe, backbone=backbone, training=training)
 
 
 def _others(new: Sequence[Row]) -> list[Row]:

@@ -18,9 +18,9 @@ from typing import Any, cast
 import numpy as np
 import torch
 
+from forms import GRAPHS
 from normalis.answering import AbstractScorer, OpenedPicture
 from normalis.bundle.load import load_bundle
-from normalis.export.info import Format
 from normalis.export.scorer import load_export
 from normalis.features.store import as_stored
 from normalis.images.decode import read_picture
@@ -28,7 +28,9 @@ from normalis.images.prepare import prepare
 from normalis.results import Result
 from normalis.scoring import Scorer
 
-GRAPHS: dict[str, Format] = {"onnxruntime": "onnx", "openvino": "openvino"}
+MOST, LEAST = 24, 3  # runs of the whole
+LEAST_OF_A_PART = 2
+SECONDS = 5.0  # after which no more runs begin than there must be
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +80,6 @@ def main() -> None:
     parser.add_argument("form", type=Path, help="A model, or an export PRESET+RUNTIME+PRECISION.")
     parser.add_argument("runtime", choices=("eager", "compiled", *GRAPHS))
     parser.add_argument("--batches", type=int, nargs="*", default=[1])
-    parser.add_argument("--pictures", type=int, default=24, help="At least so many, 3 batches.")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -94,7 +95,7 @@ def main() -> None:
     for batch in options.batches:
         scorer.batch_size = batch
         chosen = (paths * (1 + batch // len(paths)))[:: max(1, len(paths) // batch)][:batch]
-        measured = _Timed(scorer, chosen, max(3, options.pictures // batch)).parts()
+        measured = _Timed(scorer, chosen).parts()
         row = Row(
             preset=name,
             runtime=runtime,
@@ -111,14 +112,14 @@ def main() -> None:
 class _Timed:
     """A scorer on one batch of pictures."""
 
-    def __init__(self, scorer: AbstractScorer, paths: Sequence[Path], runs: int) -> None:
+    def __init__(self, scorer: AbstractScorer, paths: Sequence[Path]) -> None:
         self.scorer = scorer
         self.paths = list(paths)
-        self.runs = runs
         self.pixels = np.stack([self._prepared(path) for path in self.paths])
 
     def parts(self) -> dict[str, float | None]:
         """Measure the whole and the parts."""
+        list(self.scorer.score(self.paths, strict=True))  # warms up
         walls, processor = self._times(lambda: list(self.scorer.score(self.paths, strict=True)))
         model = self._least(lambda: self.scorer.measure(self.pixels))
         backbone = self._backbone()
@@ -160,13 +161,16 @@ class _Timed:
         return self._least(answers)
 
     def _least(self, work: Callable[[], object]) -> float:
-        return self._times(work)[1]
+        return self._times(work, least=LEAST_OF_A_PART)[1]
 
-    def _times(self, work: Callable[[], object]) -> tuple[list[float], float]:
-        """Wall times, and the lowest processor time per picture, after one run that warms up."""
-        work()
-        walls, processors = [], []
-        for _ in range(self.runs):
+    def _times(
+        self, work: Callable[[], object], *, least: int = LEAST
+    ) -> tuple[list[float], float]:
+        """Wall times, and the lowest processor time per picture."""
+        walls: list[float] = []
+        processors: list[float] = []
+        end = time.perf_counter() + SECONDS
+        while len(walls) < least or (len(walls) < MOST and time.perf_counter() < end):
             wall, processor = time.perf_counter(), time.process_time()
             work()
             walls.append(1e3 * (time.perf_counter() - wall))

@@ -4,17 +4,17 @@
 
 DATA has the layout of MVTec AD. Healthy training pictures alone are learned from; every test
 picture is scored once by the last model, and nothing is chosen on them; those that are copies of
-training pictures, byte by byte, are left out. The VQ-VAE is the one
-inside LSR: the preset `vqvae` learns the same one from the same seed. Beside them stand three
-scores that learn nothing: how far a picture's size, and its brightness and contrast, lie from those
-of the training pictures; and how little contrast it has. Where they do well, the diseased can be
-told by how they were scanned.
+training pictures, byte by byte, are left out. The VQ-VAE is the one inside LSR: the preset `vqvae`
+learns the same one from the same seed. Beside them stand three scores that learn nothing: how far a
+picture's size, and its brightness and contrast, lie from those of the training pictures; and how
+little contrast it has. Where they do well, the diseased can be told by how they were scanned.
 
 Diseases have no masks there. So that the maps are measured, too, discs of foreign brightness, noise
 or displaced tissue are planted in healthy test pictures, seeded, and every pixel is ranked.
 
-Fits are kept in a folder, and the same command goes on after an interruption. Figures go to
-benchmarks/results/medical.json, the table to medical.md.
+Fits and their figures are kept in a folder, and the same command goes on after an interruption.
+Figures go to benchmarks/results/medical.json, the table to medical.md; those there of presets that
+are not asked for stay, and have the recipe that they were measured with beside them.
 """
 
 import argparse
@@ -64,6 +64,8 @@ def main() -> None:
     known = {file_digest(sample.path) for sample in data.train_good}
     test = [sample for sample in data.test if file_digest(sample.path) not in known]
     runs = [run for seed in options.seeds for run in _runs(options, seed, test)]
+    path = options.results / "medical.json"
+    runs += _others(path, {run["method"] for run in runs})
     for name, measure in (("size", _size), ("brightness", _light)):
         runs.append(_figures(name, None, _far_from(data.train_good, test, measure), test))
     flat = np.array([-_light(sample)[1] for sample in test])
@@ -75,7 +77,6 @@ def main() -> None:
         "runs": runs,
     }
     options.results.mkdir(exist_ok=True)
-    path = options.results / "medical.json"
     path.write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")
     table = _table(runs)
     path.with_suffix(".md").write_text(table, encoding="utf-8")
@@ -98,16 +99,37 @@ def _options() -> argparse.Namespace:
 
 
 def _runs(options: argparse.Namespace, seed: int, test: Sequence[Sample]) -> list[dict[str, Any]]:
-    """The three methods with one seed."""
+    """The three methods with one seed, as measured now or before."""
     runs: list[dict[str, Any]] = []
     for name in options.presets:
-        scorer, notes = _fitted(options, _recipe(name, seed, options.set))
-        runs.append({**_run(name, seed, scorer, test), **notes})
-        if name == "lsr":
-            assert isinstance(scorer.detector, LSR)
-            scorer.detector.prior = None
-            runs.append(_run("vqvae", seed, scorer, test))
+        kept = options.out / f"{name}-{seed}-runs.json"
+        if not kept.is_file():
+            recipe = _recipe(name, seed, options.set)
+            kept.write_text(json.dumps(_measured(options, recipe, test)), encoding="utf-8")
+        runs += json.loads(kept.read_text(encoding="utf-8"))
     return runs
+
+
+def _measured(
+    options: argparse.Namespace, recipe: Recipe, test: Sequence[Sample]
+) -> list[dict[str, Any]]:
+    """The figures of one model, and of the autoencoder alone where there is more to it."""
+    scorer, notes = _fitted(options, recipe)
+    name, seed = recipe.preset, recipe.training.seed
+    runs = [{**_run(name, seed, scorer, test), **notes}]
+    if name == "lsr":
+        assert isinstance(scorer.detector, LSR)
+        scorer.detector.prior = None
+        runs.append(_run("vqvae", seed, scorer, test))
+    return runs
+
+
+def _others(path: Path, measured: set[str]) -> list[dict[str, Any]]:
+    """Runs of other methods that were measured before."""
+    if not path.is_file():
+        return []
+    known = json.loads(path.read_text(encoding="utf-8"))["runs"]
+    return [run for run in known if run["seed"] is not None and run["method"] not in measured]
 
 
 def _recipe(name: str, seed: int, settings: Sequence[str]) -> Recipe:

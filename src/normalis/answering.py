@@ -4,8 +4,8 @@ Nothing here needs torch: an exported model is scored by the same code as a mode
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -146,6 +146,7 @@ class AbstractScorer(ABC):
         strict: bool = False,
         paper: bool = False,
         workers: int | None = 0,
+        positions: Mapping[Path, float] | None = None,
     ) -> Iterator[Result | Skipped]:
         """Score pictures one after another, in their order.
 
@@ -159,17 +160,18 @@ class AbstractScorer(ABC):
             paper: Give the published scores too.
             workers: Threads that read ahead of the model; with 0 all is done in the caller's, when
                 it is asked for; None is by the number of cores.
+            positions: Where in its volume each slice lies, where its file does not say it.
 
         Raises:
             ImageError: With `strict`, a picture that cannot be read.
             SettingsError: The model's only score is relative to a whole test set.
         """
         self.check()
-        threads = threads_for(workers)
+        threads, places = threads_for(workers), positions or {}
         asking = min(self.at_once, threads)
         opened = ahead(
             map(Path, paths),
-            lambda path: self.open(path, strict=strict),
+            lambda path: self.open(path, strict=strict, at=places.get(path)),
             threads=threads,
             most=self.batch_size * max(1, asking),
         )
@@ -204,10 +206,12 @@ class AbstractScorer(ABC):
     def check(self) -> None:  # noqa: B027
         """Refuse where no picture has a score of its own; most models give every picture one."""
 
-    def open(self, path: Path, *, strict: bool) -> OpenedPicture | Skipped:
-        """Decode and prepare one picture."""
+    def open(self, path: Path, *, strict: bool, at: float | None = None) -> OpenedPicture | Skipped:
+        """Decode and prepare one picture, a slice that lies there in its volume."""
         try:
-            return self._prepared(path, read_picture(path))
+            picture = read_picture(path)
+            told = picture if at is None else replace(picture, position=at)
+            return self._prepared(path, told)
         except ImageError as error:
             if strict:
                 raise

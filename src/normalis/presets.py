@@ -129,8 +129,8 @@ def _lsr(name: str, method: LSRSettings) -> Recipe:
     return Recipe(
         preset=name,
         backbone=BackboneSettings(name="pixels"),
-        preparation=Preparation(height=96, width=96),
-        method=method,
+        preparation=Preparation(height=192, width=192),
+        method=replace(method, shrink=2),
         training=TrainingSettings(epochs=3, least_steps=640, batch_size=8),
     )
 
@@ -173,7 +173,7 @@ PRESETS: Mapping[str, Callable[[], Recipe]] = {
     "hgad": partial(Recipe, preset="hgad", method=HGADSettings(), training=_HGAD_TRAINING),
     "hgad-paper": _hgad_paper,
     "hgad-dinov2": partial(_dinov2, "hgad-dinov2", HGADSettings(), _HGAD_TRAINING),
-    "lsr": partial(_lsr, "lsr", LSRSettings()),
+    "lsr": partial(_lsr, "lsr", LSRSettings(grain=1.0)),
     "lsr-paper": _lsr_paper,
     "vqvae": partial(_lsr, "vqvae", LSRSettings(score="reconstruction")),
     "vae": partial(_lsr, "vae", LSRSettings(latent="gaussian", score="reconstruction")),

@@ -10,7 +10,7 @@ from api_samples import World, files
 from torch import Tensor
 
 from normalis.api import FitSummary, describe, load
-from normalis.detectors.lsr import detector as lsr
+from normalis.detectors.lsr import restoring as lsr
 from normalis.detectors.lsr.settings import LSRSettings
 from normalis.images.prepare import Preparation
 from normalis.presets import preset

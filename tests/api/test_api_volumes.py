@@ -15,7 +15,7 @@ from normalis.cli.main import app
 from normalis.detectors.lsr.detector import LSR
 from normalis.detectors.lsr.settings import LSRSettings
 from normalis.errors import FitError
-from normalis.images.decode import read_picture
+from normalis.images.decode import read_picture, read_position
 from normalis.images.prepare import Preparation
 from normalis.presets import preset
 from normalis.recipes import Recipe
@@ -122,6 +122,19 @@ def test_a_picture_without_a_place_is_no_slice(model: Path, tmp_path: Path) -> N
     (answer,) = load(model, device="cpu").score([tmp_path / "photograph.png"])
     assert isinstance(answer, Skipped)
     assert "photograph.png: does not say where in its volume it lies" in answer.reason
+
+
+def test_a_place_may_be_told_beside_the_file(model: Path, tmp_path: Path) -> None:
+    write_slices(read_nifti(write_head(tmp_path / "a.nii", 7)), tmp_path / "out")
+    told, mute = tmp_path / "out" / "z0007.png", tmp_path / "mute.png"
+    Image.open(told).save(mute)  # without the text
+    scorer, position = load(model, device="cpu"), read_position(told)
+    assert position is not None
+    assert read_position(mute) is None
+    first, second = scorer.score([told, mute], positions={mute: position})
+    assert isinstance(first, Result)
+    assert isinstance(second, Result)
+    assert np.array_equal(first.map, second.map)
 
 
 def test_places_are_known_of_all_pictures_or_of_none(tmp_path: Path) -> None:

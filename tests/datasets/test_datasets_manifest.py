@@ -47,6 +47,14 @@ def test_every_column_is_read(folder: Path) -> None:
     assert (third.category, third.split, third.defect) == ("bolt", "test", "good")
 
 
+def test_slices_may_say_where_they_lie(folder: Path) -> None:
+    samples, _ = read_manifest(write(folder, "path,position\na/1.png,-0.25\na/2.png,\n"))
+    assert [sample.position for sample in samples] == [-0.25, None]
+    for wrong in ("0.6", "top", "nan"):
+        with pytest.raises(DatasetError, match=rf'row 2.*position is "{wrong}"'):
+            read_manifest(write(folder, f"path,position\na/1.png,{wrong}\n"))
+
+
 @pytest.mark.parametrize("separator", [";", "\t"])
 @pytest.mark.parametrize("newline", ["\r\n", "\n"])
 def test_the_ways_spreadsheets_save(folder: Path, separator: str, newline: str) -> None:

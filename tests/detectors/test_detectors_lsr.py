@@ -19,6 +19,7 @@ from normalis.prior import CausalTransformer, PixelSNAIL
 FORMS: dict[str, LSRSettings] = {
     "lsr": small_lsr(),
     "snail": small_lsr(prior="snail", codebook="gradient"),
+    "grain": small_lsr(grain=1.0, shrink=2),
     "vqvae": small_lsr(score="reconstruction"),
     "vae": small_lsr(latent="gaussian", score="reconstruction"),
 }
@@ -255,6 +256,8 @@ def test_it_restores_any_map_of_a_pyramid() -> None:
         ({"restorations": 0}, "lsr.restorations is 0"),
         ({"prior_width": 30}, "lsr.prior_width is 30"),
         ({"level": -1}, "lsr.level is -1"),
+        ({"shrink": 0}, "lsr.shrink is 0"),
+        ({"grain": -1.0}, "lsr.grain is -1"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(changes: dict[str, object], words: str) -> None:
@@ -271,6 +274,10 @@ def test_what_does_not_fit_the_picture_is_refused() -> None:
     features = PictureShapes((32, 32), ((5, 8, 8),))
     with pytest.raises(SettingsError, match=r"lsr\.scale is picture"):
         build_detector(small_lsr(scale="picture"), features, concepts=1, seed=0)
+    with pytest.raises(SettingsError, match="nearest allowed is 16 or 24"):
+        build_detector(
+            small_lsr(shrink=2), PictureShapes((20, 20), ((1, 20, 20),)), concepts=1, seed=0
+        )
 
 
 @torch.no_grad()

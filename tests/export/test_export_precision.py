@@ -2,9 +2,11 @@
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from export_samples import EXAMPLES, new_pictures
@@ -15,6 +17,8 @@ from normalis.errors import BundleError, ExportError
 from normalis.export import runtimes
 from normalis.export.info import Format, Precision, read_export
 from normalis.export.made_from import made_from
+from normalis.export.quantize import quantize_for_onnxruntime
+from normalis.export.runtimes import INPUT
 from normalis.export.scorer import load_export
 from normalis.export.write import export_model
 from normalis.results import Result
@@ -24,6 +28,7 @@ Model = Callable[[str], Path]
 COARSE: tuple[tuple[Format, Precision], ...] = (
     ("onnx", "int8"),
     ("openvino", "bf16"),
+    ("openvino", "int8"),
 )
 
 
@@ -90,7 +95,7 @@ def test_whole_numbers_make_the_file_smaller(
     ("target", "precision", "words"),
     [
         ("onnx", "bf16", "bf16 is for --format openvino"),
-        ("torch", "int8", "int8 is for --format onnx"),
+        ("torch", "int8", "int8 is for --format onnx or openvino"),
         ("onnx", "int8", "with --pictures"),
     ],
 )
@@ -101,6 +106,17 @@ def test_what_makes_no_sense_is_refused_before_any_work(
         export_model(tmp_path / "none", tmp_path / "out", format=target, precision=precision)
     with pytest.raises(ExportError, match="keeps its scores"):
         export_model(tmp_path / "none", tmp_path / "out", pictures=[EXAMPLES])
+
+
+def test_a_backbone_without_convolutions_is_refused_for_whole_numbers(tmp_path: Path) -> None:
+    value = partial(onnx.helper.make_tensor_value_info, elem_type=onnx.TensorProto.FLOAT)
+    pixels, out = (value(name, shape=[1, 3, 8, 8]) for name in (INPUT, "map"))
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Relu", [INPUT], ["map"])], "none", [pixels], [out]
+    )
+    onnx.save(onnx.helper.make_model(graph), str(tmp_path / "model.onnx"))
+    with pytest.raises(ExportError, match="convolutions"):
+        quantize_for_onnxruntime(tmp_path / "model.onnx", [], module="pyramid")
 
 
 @pytest.mark.slow

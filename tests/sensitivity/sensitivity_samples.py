@@ -1,6 +1,6 @@
 """A scorer that catches by the size of what changed, and good pictures to plant on."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -61,6 +61,7 @@ class SizeScorer(AbstractScorer):
         strict: bool = False,
         paper: bool = False,
         workers: int | None = 0,
+        positions: Mapping[Path, float] | None = None,
     ) -> Iterator[Result | Skipped]:
         for path in map(Path, paths):
             try:

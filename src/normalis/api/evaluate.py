@@ -162,7 +162,10 @@ def _judgement(
     pictures: list[Judged] = []
     skipped: list[tuple[str, str]] = []
     observer.stage("scoring", len(samples))
-    answers = scorer.score([sample.path for sample in samples], paper=True, workers=None)
+    positions = {one.path: one.position for one in samples if one.position is not None}
+    answers = scorer.score(
+        [sample.path for sample in samples], paper=True, workers=None, positions=positions
+    )
     for number, (sample, answer) in enumerate(zip(samples, answers, strict=True), start=1):
         if isinstance(answer, Skipped):
             skipped.append((sample.name, printable(answer.reason)))

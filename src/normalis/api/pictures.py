@@ -198,7 +198,10 @@ def _located(table: FeatureTable, recipe: Recipe) -> FeatureTable:
     """
     if not (isinstance(recipe.method, LSRSettings) and recipe.method.located):
         return table
-    places = [read_position(sample.path) for sample in table.samples]
+    places = [
+        read_position(sample.path) if sample.position is None else sample.position
+        for sample in table.samples
+    ]
     known = [place for place in places if place is not None]
     if not known:
         return table

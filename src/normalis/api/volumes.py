@@ -10,7 +10,6 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from scipy import ndimage
 
-from normalis.detectors.lsr.detector import LSR
 from normalis.images.decode import POSITION, Picture
 from normalis.images.write import replacing
 from normalis.results import Result
@@ -92,8 +91,8 @@ def score_volume(scorer: Scorer, volume: Volume, *, draw: DrawSlice | None = Non
             restored = volume.values.copy() if restored is None else restored
             grey = answer.restored[:, :, 0].astype(np.float32) / 255
             restored[:, :, z] = tissue.values(picture_plane(grey))
-    if isinstance(scorer.detector, LSR):
-        values[:, :, shown] = _filtered(values[:, :, shown], scorer.detector.form.across)
+    if scorer.detector.across > 1:
+        values[:, :, shown] = _filtered(values[:, :, shown], scorer.detector.across)
     return VolumeAnswer(float(scores.sum()), tuple(scores.tolist()), values, restored)
 
 

@@ -3,6 +3,7 @@
 It may come from anybody, so no path of it may lead out of that folder.
 """
 
+import math
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "split": ("split",),
     "defect": ("defect", "label"),
     "mask": ("mask",),
+    "position": ("position",),
 }
 _GOOD_WORDS = frozenset({"good", "normal", "ok", "0", "false"})
 _DEFECT_WORDS = frozenset({"1", "true"})
@@ -37,7 +39,8 @@ def read_manifest(
     """Read a table of pictures.
 
     The column ``path`` (or ``image``) is needed; ``category`` (``object``), ``split``, ``defect``
-    or ``label``, and ``mask`` may be there; others are passed over. A split is "train" or "test";
+    or ``label``, ``mask``, and of slices ``position``, from -0.5 to 0.5, may be there; others are
+    passed over. A split is "train" or "test";
     where there is none, known defects are for testing and the rest for training. As a label,
     "good", "normal", "ok", "0" and "false" mean normal, "1" and "true" a defect without a name,
     any other word is the defect's name, and an empty cell means that it is not known.
@@ -52,7 +55,7 @@ def read_manifest(
 
     Raises:
         DatasetError: The table cannot be read, lacks the column ``path``, names a picture twice,
-            has an unknown split, or a path that leaves ``root``.
+            has an unknown split, a position that is none, or a path that leaves ``root``.
     """
     root = manifest.parent if root is None else root
     table = read_table(manifest)
@@ -94,6 +97,7 @@ def _sample(row: Mapping[str, str], root: Path, where: str) -> Sample:
         split=_split(cells["split"], where) or ("train" if defect in (None, GOOD) else "test"),
         defect=defect,
         mask=_inside(cells["mask"], root, where) if cells["mask"] else None,
+        position=_position(cells["position"], where) if cells["position"] else None,
     )
 
 
@@ -113,6 +117,19 @@ def _split(word: str, where: str) -> Literal["train", "test"] | None:
             return None
         case _:
             raise DatasetError(f'{where}: the split is "{word}"; train and test are allowed.')
+
+
+def _position(text: str, where: str) -> float:
+    try:
+        position = float(text)
+    except ValueError:
+        position = math.nan
+    if not -0.5 <= position <= 0.5:
+        raise DatasetError(
+            f'{where}: the position is "{text}"; where in its volume a slice lies is a number from '
+            "-0.5 to 0.5."
+        )
+    return position
 
 
 def _inside(text: str, root: Path, where: str) -> Path:

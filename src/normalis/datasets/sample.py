@@ -22,6 +22,8 @@ class Sample:
         split: Whether the picture may be learned from or is kept for testing.
         defect: None where it is not known, "good" for a normal picture, else the defect's name.
         mask: The file with the defective pixels, where there is one.
+        position: Of a slice, where in its volume it lies, from -1/2 to 1/2, as a manifest says;
+            None leaves it to the file.
     """
 
     path: Path
@@ -30,6 +32,7 @@ class Sample:
     split: Literal["train", "test"]
     defect: str | None
     mask: Path | None
+    position: float | None = None
 
     @property
     def is_defect(self) -> bool | None:

@@ -153,6 +153,14 @@ class AbstractDetector(nn.Module, ABC):
         return False
 
     @property
+    def across(self) -> int:
+        """Neighbouring slices of a volume over which its map takes the minimum and then the mean.
+
+        Odd; 1 leaves every slice's map as it is.
+        """
+        return 1
+
+    @property
     def scores_as_published(self) -> bool:
         """Whether the published scores are those of `score`, which need not be computed again."""
         return False

@@ -7,11 +7,10 @@ from normalis.export.info import Format, Precision
 
 __all__ = ["check_precision"]
 
-# onnxruntime has no bfloat16 for processors, and OpenVINO, as of 2026.4, does not compute the eight
-# bits that onnxruntime writes as they are meant (experiments/LOG.md).
+# onnxruntime has no bfloat16 for processors.
 _OF_FORMAT: Mapping[Format, tuple[Precision, ...]] = {
     "onnx": ("float32", "int8"),
-    "openvino": ("float32", "bf16"),
+    "openvino": ("float32", "bf16", "int8"),
     "torch": ("float32",),
 }
 

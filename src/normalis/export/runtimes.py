@@ -26,6 +26,7 @@ _EXTRAS: Mapping[str, str] = {
     "openvino": "deploy",
     "onnx": "deploy",
     "onnxscript": "deploy",
+    "nncf": "deploy",
     "torch": "train",
 }
 
@@ -100,7 +101,7 @@ class OpenVino(AbstractRuntime):
         ):
             raise ExportError(
                 f"{path}: computes in bfloat16, in which its thresholds were measured, and this "
-                "processor cannot; export the model in float32, or for onnx in int8."
+                "processor cannot; export the model in float32 or int8."
             )
         # Left to itself it computes in bfloat16 where the processor can.
         hint = "bf16" if precision == "bf16" else "f32"

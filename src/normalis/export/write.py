@@ -21,7 +21,7 @@ from normalis.export.graph import ScoreGraph, held_out_table
 from normalis.export.info import EXPORT, FORMATS, GRAPHS, ExportInfo, Format, Precision
 from normalis.export.made_from import MadeFrom, made_from, prepared
 from normalis.export.precision import check_precision
-from normalis.export.quantize import quantize_backbone
+from normalis.export.quantize import quantize_for_onnxruntime, quantize_for_openvino
 from normalis.export.recalibrate import recalibrated
 from normalis.export.runtimes import INPUT, OUTPUTS, AbstractRuntime, open_runtime, require
 from normalis.images.write import write_text
@@ -32,6 +32,7 @@ METADATA = "normalis"
 """The key under which the graph itself carries the metadata."""
 
 _OPSET = 18
+_BACKBONE = "pyramid"  # its name in `ScoreGraph`
 _MOST_PICTURES = 1 << 16  # in a batch
 _RANGE_PICTURES = 64  # from which the ranges of whole numbers come
 # Of the largest value of a map, at half of its places. On good pictures, whose maps are flat, whole
@@ -61,7 +62,7 @@ def export_model(
         out: Folder of the exported model to be; its parent must exist.
         format: Which runtime it is for.
         precision: `bf16` computes all in bfloat16; `int8` the backbone's convolutions, but for the
-            first, in whole numbers: not even all of these bear them (`quantize_backbone`), and what
+            first, in whole numbers: not even all of these bear them (`quantize.py`), and what
             lies behind was left alone.
         pictures: Folders or manifests that the model was fitted on, for a coarser precision.
         overwrite: Replace an exported model that is already there.
@@ -250,7 +251,7 @@ def _write_onnx(
     converted.model.metadata_props[METADATA] = info.to_text()
     converted.save(str(path))
     if ranges:
-        quantize_backbone(path, prepared(ranges, info.preparation), module="pyramid")
+        quantize_for_onnxruntime(path, prepared(ranges, info.preparation), module=_BACKBONE)
 
 
 def _write_openvino(
@@ -262,8 +263,11 @@ def _write_openvino(
     """
     library: Any = require("openvino")
     onnx = path.with_suffix(".onnx")
-    _write_onnx(program, info, onnx, ranges)
+    _write_onnx(program, info, onnx, ())
     graph = library.Core().read_model(str(onnx))
+    if ranges:
+        pictures = prepared(ranges, info.preparation)
+        graph = quantize_for_openvino(graph, onnx, pictures=pictures, module=_BACKBONE)
     graph.set_rt_info(info.to_text(), [METADATA])
     library.save_model(graph, str(path), compress_to_fp16=False)
     onnx.unlink()

@@ -8,7 +8,7 @@ from torch import Tensor
 
 __all__ = ["code_counts", "kmeans", "nearest_codes", "perplexity", "straight_through"]
 
-CHUNK = 1 << 11  # rows of the distance table held at a time, all of them in the cache
+CHUNK = 1 << 9  # rows of the distance table held at a time: small enough for the nearest cache
 
 
 def nearest_codes(x: Float[Tensor, "n d"], codes: Float[Tensor, "k d"]) -> Int[Tensor, " n"]:

@@ -9,6 +9,7 @@ from normalis.autoencoder.vqvae import VQVAE
 from normalis.detectors.contract import PictureShapes
 from normalis.detectors.lsr.detector import LSR
 from normalis.detectors.lsr.form import LSRForm
+from normalis.detectors.lsr.grain import Grain
 from normalis.detectors.lsr.scale import PictureScale
 from normalis.detectors.lsr.settings import LSRSettings
 from normalis.errors import SettingsError
@@ -39,14 +40,8 @@ def build_lsr(settings: LSRSettings, shapes: PictureShapes, *, seed: int) -> LSR
             f"{len(shapes.features) - 1}"
         )
     channels, *side = shapes.features[settings.level]
-    if settings.scale == "picture" and (channels, *side) not in (
-        (3, *shapes.size),
-        (1, *shapes.size),
-    ):
-        raise SettingsError(
-            "lsr.scale is picture, but the features of a network have no brightness to scale by; "
-            "set lsr.scale to set, or backbone.name to pixels"
-        )
+    if (channels, *side) not in ((3, *shapes.size), (1, *shapes.size)):
+        _refuse_for_features(settings)
     rows, columns = (_grid_side(settings, pixels) for pixels in side)
     restores = settings.score == "restoration"
     with torch.random.fork_rng(devices=[]):
@@ -65,6 +60,7 @@ def build_lsr(settings: LSRSettings, shapes: PictureShapes, *, seed: int) -> LSR
         form=LSRForm(
             size=shapes.size,
             level=settings.level,
+            shrink=settings.shrink,
             located=shapes.located,
             augments=settings.augmentation == "scans",
             data_codes=settings.data_codes,
@@ -77,20 +73,41 @@ def build_lsr(settings: LSRSettings, shapes: PictureShapes, *, seed: int) -> LSR
             smoothing=settings.smoothing,
             across=settings.across,
         ),
+        grain=_grain(settings) if restores and settings.grain else None,
     )
+
+
+def _refuse_for_features(settings: LSRSettings) -> None:
+    """What needs pixels, where there are none."""
+    if settings.scale == "picture":
+        raise SettingsError(
+            "lsr.scale is picture, but the features of a network have no brightness to scale by; "
+            "set lsr.scale to set, or backbone.name to pixels"
+        )
+    if settings.grain:
+        raise SettingsError(
+            f"lsr.grain is {settings.grain}, but the features of a network have none; set "
+            "lsr.grain to 0, or backbone.name to pixels"
+        )
 
 
 def _grid_side(settings: LSRSettings, pixels: int) -> int:
     """Places of the latent grid along a side."""
-    step = settings.stem * 2 ** (len(settings.widths) - 1)
+    step = settings.shrink * settings.stem * 2 ** (len(settings.widths) - 1)
     if pixels % step:
         below = pixels // step * step
         near = f"{below} or {below + step}" if below else f"{step}"
         raise SettingsError(
-            f"A side of {pixels} is no multiple of {step}, which lsr.stem and lsr.widths divide it "
-            f"by; the nearest allowed is {near} (preparation.height, preparation.width)."
+            f"A side of {pixels} is no multiple of {step}, which lsr.shrink, lsr.stem and "
+            f"lsr.widths divide it by; the nearest allowed is {near} (preparation.height, "
+            "preparation.width)."
         )
     return pixels // step
+
+
+def _grain(settings: LSRSettings) -> Grain:
+    """Over squares that show what those of the other map's last filter show."""
+    return Grain(settings.grain, 2 * (settings.shrink * (settings.smoothing // 2)) + 1)
 
 
 def _autoencoder(settings: LSRSettings, channels: int, *, located: bool) -> AbstractAutoencoder:

@@ -14,7 +14,9 @@ from normalis.detectors.contract import AbstractDetector
 from normalis.detectors.levels import upsample
 from normalis.detectors.lsr.augment import augmented
 from normalis.detectors.lsr.form import LSRForm, Restorations
-from normalis.detectors.lsr.maps import CODE_MAP, anomaly_map, restoration_weights, unlikely
+from normalis.detectors.lsr.grain import Grain
+from normalis.detectors.lsr.maps import CODE_MAP, anomaly_map, unlikely
+from normalis.detectors.lsr.restoring import nll_of, restorations_of
 from normalis.detectors.lsr.scale import PictureScale
 from normalis.detectors.records import (
     Assignment,
@@ -26,14 +28,14 @@ from normalis.detectors.records import (
     Scores,
     Term,
 )
-from normalis.prior.contract import AbstractPrior, code_nll
-from normalis.prior.restoration import restore
+from normalis.prior.contract import AbstractPrior
 from normalis.quantize.ema import EMAQuantizer
 
 __all__ = ["LSR"]
 
 AUTOENCODER, PRIOR = "autoencoder", "prior"
 SEEDING_BATCHES = 8  # batches from which the codes start
+USUAL_PICTURES = 64  # held-out pictures of which it is learned what maps usually show
 
 
 class LSR(AbstractDetector):
@@ -50,6 +52,7 @@ class LSR(AbstractDetector):
         thresholds: $\lambda_s$ and $\lambda_p$, nats, until they are estimated.
         chance: One number in [0, 1) for each restoration and place.
         form: How restorations become a map.
+        grain: What joins this map with that of the grain; None leaves it as it is.
 
     References:
         LSR (METHODS §3).
@@ -67,6 +70,7 @@ class LSR(AbstractDetector):
         thresholds: tuple[float, float],
         chance: Float[Tensor, "s n"],
         form: LSRForm,
+        grain: Grain | None = None,
     ) -> None:
         super().__init__()
         self.autoencoder = autoencoder
@@ -74,6 +78,7 @@ class LSR(AbstractDetector):
         self.form = form
         self.stage = AUTOENCODER
         self.scale = scale
+        self.grain = grain
         self.register_buffer("thresholds", torch.tensor(thresholds))
         self.register_buffer("chance", chance)
 
@@ -137,7 +142,7 @@ class LSR(AbstractDetector):
         label: Int[Tensor, " n"] | None = None,
     ) -> None:
         """Set what starts from data: mean and spread of the map, and the codes."""
-        self.scale.learn(maps[self.form.level] for maps in batches())
+        self.scale.learn(self._raw(maps) for maps in batches())
         if isinstance(self.autoencoder, VQVAE) and self.form.data_codes:
             first = list(islice(batches(), SEEDING_BATCHES))
             joined = [torch.cat(level) for level in zip(*first, strict=True)]
@@ -149,12 +154,20 @@ class LSR(AbstractDetector):
 
     @torch.no_grad()
     def set_scale(self, batches: Iterable[list[Tensor]]) -> None:
-        """Take the thresholds from the likelihoods of held-out normal pictures' codes."""
-        if self.prior is None or self.form.sample_share is None:
+        """Thresholds from the codes of held-out normal pictures, units from their maps."""
+        if self.prior is None:
             return
-        nll = torch.cat([self._nll(maps).flatten() for maps in batches])
-        shares = nll.new_tensor([self.form.sample_share, self.form.place_share])
-        self.thresholds.copy_(nll.quantile(1 - shares))
+        nll: list[Tensor] = []
+        some: list[list[Tensor]] = []
+        for maps in batches:
+            nll.append(self._nll(maps).flatten())
+            if self.grain is not None and len(some) * len(maps[0]) < USUAL_PICTURES:
+                some.append(maps)
+        if self.form.sample_share is not None:
+            shares = nll[0].new_tensor([self.form.sample_share, self.form.place_share])
+            self.thresholds.copy_(torch.cat(nll).quantile(1 - shares))
+        if self.grain is not None:
+            self.grain.learn([(self._restored(maps)[1], self._grain(maps)) for maps in some])
 
     @torch.no_grad()
     def concepts(self, maps: list[Tensor]) -> Int[Tensor, " b"]:
@@ -164,26 +177,29 @@ class LSR(AbstractDetector):
     @torch.no_grad()
     def score(self, maps: list[Tensor]) -> Scores:
         """What restoration, or reconstruction, changes; and the likelihood of unlikely codes."""
-        x, weight = self._standard(maps), None
         if self.prior is None:
+            x = self._standard(maps)
             restored = self.autoencoder(x, self._where(maps)).pictures
             difference = (x - restored).abs().mean(1)
             image = difference.mean((1, 2))
+            values = anomaly_map(difference / self._contrast(maps), None, form=self.form)
         else:
-            found = self._restorations(x, self._where(maps))
-            restored = found.mean
-            difference = found.difference(x, of_mean=self.form.of_mean)
-            image = unlikely(found.nll, self.thresholds[0])
-            weight = found.nll if self.form.weighed else None
-        picture = self._picture(restored, maps[self.form.level])
-        difference = difference / self.scale.contrast(maps[self.form.level])
-        values = anomaly_map(difference, weight, form=self.form)
+            found, values = self._restored(maps)
+            restored, image = found.mean, unlikely(found.nll, self.thresholds[0])
+            if self.grain is not None:
+                values = self.grain(values, self._grain(maps))
+        picture = self.scale.picture(restored, self._raw(maps), size=self.form.size)
         return Scores(values, image, self.concepts(maps), restored=picture)
 
     @property
     def located(self) -> bool:
         """Whether the last map must say where in its volume each slice lies."""
         return self.form.located
+
+    @property
+    def across(self) -> int:
+        """As its form says."""
+        return self.form.across
 
     @property
     def scores_as_published(self) -> bool:
@@ -225,57 +241,52 @@ class LSR(AbstractDetector):
     @torch.no_grad()
     def restorations(self, maps: list[Tensor]) -> Restorations:
         """The restored maps, on the scale of those that came in."""
-        found = self._restorations(self._standard(maps), self._where(maps))
-        pictures = self.scale.back(found.pictures, maps[self.form.level])
+        found, _ = self._restored(maps)
+        pictures = self.scale.back(found.pictures, self._raw(maps))
         return Restorations(found.nll, pictures, found.weights)
 
-    def _restorations(
-        self, x: Float[Tensor, "b c h w"], where: Float[Tensor, " b"] | None
-    ) -> Restorations:
-        """Of standardised maps."""
-        codes = self._vqvae.encode(x, where)
-        nll = self._code_nll(codes, where)
-        restored = restore(
-            self._prior,
-            codes,
+    def _restored(self, maps: list[Tensor]) -> tuple[Restorations, Float[Tensor, "b h w"]]:
+        """Restorations on the scale on which they are learned, and the map that they make."""
+        x = self._standard(maps)
+        found = restorations_of(
+            x,
+            self._where(maps),
+            vqvae=self._vqvae,
+            prior=self._prior,
             threshold=float(self.thresholds[1]),
             chance=self.chance,
-            position=where,
+            sharpness=self.form.sharpness,
         )
-        each = [
-            self._vqvae.decode(some, None if where is None else where[i].expand(len(self.chance)))
-            for i, some in enumerate(restored)
-        ]
-        pictures = torch.stack(each)
-        weights = restoration_weights(x, pictures, sharpness=self.form.sharpness)
-        return Restorations(nll, pictures, weights)
+        difference = found.difference(x, of_mean=self.form.of_mean) / self._contrast(maps)
+        nll = found.nll if self.form.weighed else None
+        return found, anomaly_map(difference, nll, form=self.form)
 
-    def _picture(
-        self, x: Float[Tensor, "b c h w"], raw: Float[Tensor, "b c h w"]
-    ) -> Float[Tensor, "b c h w"] | None:
-        """RGB in [0, 1]; None of what is no picture but a map of features."""
-        if x.shape[1] != 3 or x.shape[2:] != self.form.size:
-            return None
-        return self.scale.back(x, raw).clamp(0, 1)
+    def _grain(self, maps: list[Tensor]) -> Float[Tensor, "b h w"]:
+        """Of the pictures, where their grain counts."""
+        assert self.grain is not None, "asked of those that have it alone"
+        return self.grain.measure(maps[self.form.level], self._raw(maps), scale=self.scale)
 
     def _nll(self, maps: list[Tensor]) -> Float[Tensor, "b i j"]:
         """Of each code of maps as they come in."""
         where = self._where(maps)
-        return self._code_nll(self._vqvae.encode(self._standard(maps), where), where)
+        codes = self._vqvae.encode(self._standard(maps), where)
+        return nll_of(self._prior, codes, where=where)
 
-    def _code_nll(
-        self, codes: Int[Tensor, "b i j"], where: Float[Tensor, " b"] | None
-    ) -> Float[Tensor, "b i j"]:
-        """Of each code, given those before it."""
-        return code_nll(self._prior(codes, where).permute(0, 2, 3, 1), codes)
+    def _contrast(self, maps: list[Tensor]) -> Float[Tensor, "b 1 1"]:
+        """The unit of the differences of each picture."""
+        return self.scale.contrast(self._raw(maps))
 
     def _where(self, maps: list[Tensor]) -> Float[Tensor, " b"] | None:
         """Where in its volume each slice lies; None of pictures that are no slices."""
         return maps[-1][:, 0, 0, 0].float() if self.form.located else None
 
     def _standard(self, maps: list[Tensor]) -> Float[Tensor, "b c h w"]:
-        """The map on the scale on which it is learned."""
-        return self.scale(maps[self.form.level])
+        """What is restored, on the scale on which it is learned."""
+        return self.scale(self._raw(maps))
+
+    def _raw(self, maps: list[Tensor]) -> Float[Tensor, "b c h w"]:
+        """What is restored, as it comes in: a map of the pyramid, or means over its squares."""
+        return F.avg_pool2d(maps[self.form.level].float(), self.form.shrink)
 
     @property
     def _vqvae(self) -> VQVAE:

@@ -16,6 +16,7 @@ class LSRForm:
     Attributes:
         size: Rows and columns of the prepared picture, which the map has too.
         level: The map of the pyramid that is restored.
+        shrink: Side of the square of its pixels whose mean is restored.
         located: Behind the maps of the pyramid there is one of the slices' places.
         augments: Training pictures are turned, bent and mirrored.
         data_codes: Codes start from data.
@@ -31,6 +32,7 @@ class LSRForm:
 
     size: tuple[int, int]
     level: int
+    shrink: int
     located: bool
     augments: bool
     data_codes: bool

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import cast, final
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -61,6 +62,19 @@ class PictureScale(nn.Module):
         level = self.level(raw)
         return (x * self.spread + self.mean) * (level if x.ndim == 4 else level[:, None])
 
+    def picture(
+        self, x: Float[Tensor, "b c i j"], raw: Float[Tensor, "b c i j"], *, size: tuple[int, int]
+    ) -> Float[Tensor, "b c h w"] | None:
+        """Standardised pictures of this size or of a whole part of it, as RGB in [0, 1].
+
+        None of what is no picture but a map of features.
+        """
+        rows, columns = x.shape[2:]
+        if x.shape[1] != 3 or size[0] % rows or (size[0] // rows) * columns != size[1]:
+            return None
+        picture = self.back(x, raw).clamp(0, 1)
+        return picture if (rows, columns) == size else F.interpolate(picture, size, mode="bilinear")
+
     def contrast(self, raw: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 1"]:
         """How far what each picture shows varies, on the scale on which it is learned.
 
@@ -75,6 +89,10 @@ class PictureScale(nn.Module):
         variance = ((grey - mean).square() * shown).sum(1, keepdim=True) / count
         spread = variance.sqrt()[:, :, None] / self.level(raw)[:, 0]
         return (spread / self.spread.mean()).clamp_min(LEAST)
+
+    def unit(self, raw: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 1"]:
+        """The brightness that is 1 on the scale on which each picture is learned."""
+        return self.level(raw)[:, 0] * self.spread.mean()
 
     def level(self, raw: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 1 1"]:
         """What each picture is divided by: 1, or the median of what it shows."""

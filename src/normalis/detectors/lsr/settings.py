@@ -21,6 +21,8 @@ class LSRSettings:
         located: Networks are told where in its volume a slice lies, if the pictures say so.
         scale: What pictures are standardised by: the `set` of all training pictures, or each
             `picture` first by its own median brightness (pixels alone).
+        shrink: [ours] Side of the square of pixels whose mean is one pixel of what is restored: the
+            networks are as fast as for a smaller picture, while the map still sees the picture.
         augmentation: `scans`: training pictures are mirrored, turned, scaled and bent a little, as
             another patient would lie; or `none`, for parts that always lie alike.
         latent: `codes`, or `gaussian`, the latent of a plain VAE, which has no prior to learn.
@@ -51,6 +53,9 @@ class LSRSettings:
             weighted (paper).
         weighed: [ours] A difference counts by how unlikely the codes around it are: where the
             decoder blurs, pictures and restorations differ, too, but the codes are likely.
+        grain: [ours] Weight in the map of the picture's grain, which no restoration shows (see
+            `normalis.detectors.lsr.grain`), both in units of held-out normal pictures; 0 leaves the
+            map of restoration alone, as it is. Pixels alone.
         erosion: Side of the square over which the map takes its minimum, odd; 1 for none.
         smoothing: Side of the square over which it then takes the mean, odd; 1 for none.
         across: Neighbouring slices of a volume over which its map takes the minimum and then the
@@ -60,6 +65,7 @@ class LSRSettings:
     level: int = 0
     located: bool = True
     scale: Literal["set", "picture"] = "picture"
+    shrink: int = 1
     augmentation: Literal["scans", "none"] = "scans"
     latent: Literal["codes", "gaussian"] = "codes"
     score: Literal["restoration", "reconstruction"] = "restoration"
@@ -81,6 +87,7 @@ class LSRSettings:
     sharpness: float = 3.0
     compared: Literal["mean", "each"] = "mean"
     weighed: bool = True
+    grain: float = 0.0
     erosion: int = 3
     smoothing: int = 7
     across: int = 3
@@ -119,12 +126,12 @@ class LSRSettings:
                 raise SettingsError(f"lsr.{name} is {getattr(self, name)}; it lies in (0, 1)")
         if self.codes < 2:
             raise SettingsError(f"lsr.codes is {self.codes}; at least 2")
-        for name in ("blocks", "prior_depth", "restorations"):
+        for name in ("shrink", "blocks", "prior_depth", "restorations"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"lsr.{name} is {getattr(self, name)}; at least 1")
         if self.prior_width < 4 or self.prior_width % 4:
             raise SettingsError(f"lsr.prior_width is {self.prior_width}; a multiple of 4")
-        for name in ("level", "sharpness"):
+        for name in ("level", "sharpness", "grain"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise SettingsError(f"lsr.{name} is {getattr(self, name)}; 0 or more")
 
