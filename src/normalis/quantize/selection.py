@@ -23,8 +23,8 @@ SAMPLE = 2000  # rows of the silhouette of all clusters
 CLEAR = 0.5
 TAIL = 0.05  # of a cluster's rows that may stray into the empty part
 
-Pair = tuple[int, int]
-Judge = Callable[[Tensor, Tensor], float]
+Pair = tuple[int, int]  # numbers of two groups
+Judge = Callable[[Tensor, Tensor], float]  # of the rows of two groups: how clearly they are two
 
 
 def find_clusters(
@@ -199,8 +199,6 @@ def _both(groups: list[Tensor]) -> Tensor:
 
 def _neighbours(centres: dict[int, Tensor]) -> set[Pair]:
     """Every pair of which one is among the `NEAR` nearest of the other, the lower number first."""
-    if len(centres) < 2:
-        return set()
     names, points = list(centres), torch.stack(list(centres.values()))
     distance = torch.cdist(points, points).fill_diagonal_(torch.inf)
     nearest = distance.topk(min(NEAR, len(names) - 1), largest=False).indices.tolist()
