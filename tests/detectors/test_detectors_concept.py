@@ -83,3 +83,22 @@ def test_the_learned_descriptor_reads_the_deepest_map_alone() -> None:
     assert torch.equal(encoder(averages), encoder(changed))
     changed[:, -1] += 1.0
     assert not torch.equal(encoder(averages), encoder(changed))
+
+
+def test_the_codes_of_told_concepts_are_their_means_and_name_them() -> None:
+    maps, label = made_maps(30), torch.arange(30) % 3
+    averages = global_averages(maps)
+    branch = ConceptBranch(FixedEncoder(CHANNELS, 8), EMAQuantizer(3, 8))
+    branch.set_from(averages, label, generator=torch.Generator().manual_seed(0))
+    y = branch.encoder(averages)
+    torch.testing.assert_close(branch.codebook.codes[1], y[label == 1].mean(0))
+    assert torch.equal(branch(maps).index, label)
+
+
+def test_a_product_with_eight_pictures_is_found_among_larger_ones() -> None:
+    averages = global_averages(made_maps(120))
+    own = torch.arange(120) % 3
+    few = (own == 0).cumsum(0) <= 8
+    kept = averages[few | (own != 0)]
+    index = find_concepts(kept, CHANNELS, most=8, seed=0)
+    assert sorted(index.bincount().tolist()) == [8, 40, 40]

@@ -4,7 +4,7 @@ from normalis.quantize.ema import EMAQuantizer, Quantized
 from normalis.quantize.gradient import GradientQuantizer
 from normalis.quantize.memory import ConceptMemory
 from normalis.quantize.nearest import code_counts, kmeans, nearest_codes, perplexity
-from normalis.quantize.selection import find_clusters, silhouette
+from normalis.quantize.selection import find_clusters, silhouettes
 
 __all__ = [
     "ConceptMemory",
@@ -16,5 +16,5 @@ __all__ = [
     "kmeans",
     "nearest_codes",
     "perplexity",
-    "silhouette",
+    "silhouettes",
 ]

@@ -1,6 +1,7 @@
 """Which clusters are there, and how many?"""
 
-from itertools import combinations
+from collections.abc import Callable, Iterator
+from itertools import chain
 
 import torch
 from jaxtyping import Float, Int
@@ -8,17 +9,22 @@ from torch import Tensor
 
 from normalis.quantize.nearest import code_counts, kmeans, nearest_codes
 
-__all__ = ["RESTARTS", "clearness", "find_clusters", "silhouette", "standardised"]
+__all__ = ["RESTARTS", "clearness", "find_clusters", "silhouettes", "standardised"]
 
 RESTARTS = 4  # k-means runs, of which the tightest counts
-CELLS = 32  # small clusters that a search begins with
+CELLS = 256  # the most small clusters that a search begins with: more than there are clear ones
 LEAST = 8  # rows of a cluster: what can be learned from
+NEAR = 8  # other clusters that each is compared with, where there are more
 ROWS = 100  # of each of two clusters that are compared
+SAMPLE = 2000  # rows of the silhouette of all clusters
 
 # From here on a silhouette speaks of a reasonable structure (Kaufman and Rousseeuw, 1990); and here
 # half of the way from one median to the other is empty.
 CLEAR = 0.5
 TAIL = 0.05  # of a cluster's rows that may stray into the empty part
+
+Pair = tuple[int, int]  # numbers of two groups
+Judge = Callable[[Tensor, Tensor], float]  # of the rows of two groups: how clearly they are two
 
 
 def find_clusters(
@@ -30,23 +36,22 @@ def find_clusters(
 ) -> Int[Tensor, " n"]:
     """The cluster of each row, counted from 0, as many as are clear.
 
-    Whether two clusters are clear depends on nothing but their own rows, standardised by
-    themselves: others that are far away do not hide them. Many small k-means cells are put together
-    until every two of what remains are clear, and then each is searched in turn.
+    Many small k-means cells are put together until every two of what remains are clear, and each of
+    these is searched in turn, standardised by itself, so that what is far away hides nothing. In
+    the end those are put together that are not clear when looked at alone: the shades of a thing.
 
     Args:
         x: The rows; fewer than twice `LEAST` are one cluster.
         weight: What every column counts after it is standardised.
-        most: The highest number of clusters; what is least clear is put together beyond it.
+        most: The highest number of clusters; beyond it the nearest two are put together.
         generator: Source of every random choice.
     """
     order = torch.randperm(len(x), generator=generator).to(x.device)
     x = x[order]
-    found = _divided(x, weight, torch.arange(len(x), device=x.device), generator)
-    index = torch.zeros(len(x), dtype=torch.long, device=x.device)
-    for number, rows in enumerate(_joined(x, weight, found, most=most)):
-        index[order[rows]] = number
-    return index
+    found = _divided(x, torch.arange(len(x), device=x.device), weight=weight, generator=generator)
+    found = _fewer(standardised(x, weight), _alone(x, found, weight=weight), most=most)
+    index = _index(found, len(x))
+    return index[order.argsort()]
 
 
 def standardised(x: Float[Tensor, "n d"], weight: Float[Tensor, " d"]) -> Float[Tensor, "n d"]:
@@ -57,17 +62,17 @@ def standardised(x: Float[Tensor, "n d"], weight: Float[Tensor, " d"]) -> Float[
 def clearness(x: Float[Tensor, "n d"], second: Int[Tensor, " n"]) -> float:
     """How clearly two clusters, 0 and 1, are two: the least of their silhouette and their gap.
 
-    The gap is the empty share of the way between their medians, along the line through their means.
-    Other than the silhouette it sees that a long cloud which was cut in two is none.
+    Either cluster's silhouette counts the same, however large it is. The gap is the empty share of
+    the way between their medians, along the line through their means. Other than the silhouette it
+    sees that a long cloud which was cut in two is none.
     """
-    return min(silhouette(x, second), _gap(x[second == 0], x[second == 1]))
+    value = silhouettes(x, second)
+    both = (value[second == 0].mean() + value[second == 1].mean()) / 2
+    return min(float(both), _gap(x[second == 0], x[second == 1]))
 
 
-def silhouette(x: Float[Tensor, "n d"], index: Int[Tensor, " n"]) -> float:
-    """Silhouette: 1 for tight clusters far apart, 0 for none; a cluster of one row has 0.
-
-    It is the mean over clusters of each one's mean over its rows, so that a large one does not
-    outvote a small one.
+def silhouettes(x: Float[Tensor, "n d"], index: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
+    """Of each row: 1 in tight clusters far apart, 0 in none and in a cluster of its own.
 
     References:
         Rousseeuw, *Silhouettes*, Journal of Computational and Applied Mathematics 20, 1987.
@@ -76,13 +81,13 @@ def silhouette(x: Float[Tensor, "n d"], index: Int[Tensor, " n"]) -> float:
     one_hot = torch.nn.functional.one_hot(index).to(x.dtype)
     counts = one_hot.sum(0)
     if len(counts) < 2:
-        return 0.0
+        return x.new_zeros(len(x))
     totals = torch.cdist(x, x) @ one_hot
     own = counts[index]
     within = totals.gather(1, index[:, None])[:, 0] / (own - 1).clamp_min(1)
     others = (totals / counts).masked_fill(one_hot.bool(), torch.inf).min(1).values
     value = (others - within) / torch.maximum(within, others).clamp_min(1e-12)
-    return float((value.where(own > 1, 0.0) @ one_hot / counts).mean())
+    return value.where(own > 1, 0.0)
 
 
 def _gap(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> float:
@@ -95,16 +100,18 @@ def _gap(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> float:
 
 def _divided(
     x: Float[Tensor, "n d"],
-    weight: Float[Tensor, " d"],
     rows: Int[Tensor, " r"],
+    *,
+    weight: Float[Tensor, " d"],
     generator: torch.Generator,
 ) -> list[Tensor]:
     """The clear clusters among these rows, each searched in turn."""
-    cells = _cells(standardised(x[rows], weight), generator)
-    found = _joined(x, weight, [rows[cell] for cell in cells], most=len(cells))
+    y = standardised(x[rows], weight)
+    *_, found = _joined(y, _cells(y, generator), lambda one, other: clearness(*_two(y, one, other)))
     if len(found) == 1:
-        return found
-    return [part for own in found for part in _divided(x, weight, own, generator)]
+        return [rows]
+    parts = [_divided(x, rows[own], weight=weight, generator=generator) for own in found]
+    return list(chain.from_iterable(parts))
 
 
 def _cells(x: Float[Tensor, "n d"], generator: torch.Generator) -> list[Tensor]:
@@ -119,28 +126,84 @@ def _cells(x: Float[Tensor, "n d"], generator: torch.Generator) -> list[Tensor]:
         centres = centres[torch.arange(len(centres), device=x.device) != counts.argmin()]
 
 
-def _joined(
-    x: Float[Tensor, "n d"], weight: Float[Tensor, " d"], groups: list[Tensor], *, most: int
-) -> list[Tensor]:
-    """These groups of rows, the least clear two put together until all are clear, and `most`."""
+def _joined(x: Float[Tensor, "n d"], groups: list[Tensor], clear: Judge) -> Iterator[list[Tensor]]:
+    """These groups of rows, and again each time that the least clear two are put together.
 
-    def clear(i: int, j: int) -> float:
-        # Rows are in random order, so the first are a sample.
-        one, other = kept[i][:ROWS], kept[j][:ROWS]
-        second = (torch.arange(len(one) + len(other), device=x.device) >= len(one)).long()
-        return clearness(standardised(x[torch.cat([one, other])], weight), second)
-
-    kept = dict(enumerate(groups))
-    table = {pair: clear(*pair) for pair in combinations(kept, 2)}
-    enough = CLEAR
-    while table:
-        pair = min(table, key=table.__getitem__)
-        if table[pair] >= enough:
-            if len(kept) <= most:
-                break
-            enough = -torch.inf  # from here on the number alone counts
+    It ends when all neighbours are clear.
+    """
+    kept, known = dict(enumerate(groups)), dict[Pair, float]()
+    centres = {k: x[rows].mean(0) for k, rows in kept.items()}
+    yield groups
+    while len(kept) > 1:
+        pairs = _neighbours(centres)
+        known |= {(i, j): clear(kept[i], kept[j]) for i, j in pairs - known.keys()}
+        pair = min(pairs, key=known.__getitem__)
+        if known[pair] >= CLEAR:
+            return
         new = max(kept) + 1
-        kept[new] = torch.cat([kept.pop(k) for k in pair]).sort().values
-        table = {two: value for two, value in table.items() if kept.keys() >= set(two)}
-        table |= {(k, new): clear(k, new) for k in kept if k != new}
-    return list(kept.values())
+        kept[new] = _both([kept.pop(k) for k in pair])
+        centres = {k: centres[k] if k in centres else x[rows].mean(0) for k, rows in kept.items()}
+        yield list(kept.values())
+
+
+def _alone(
+    x: Float[Tensor, "n d"], groups: list[Tensor], *, weight: Float[Tensor, " d"]
+) -> list[Tensor]:
+    """These groups, with those as one that are not clear by themselves: the shades of a thing.
+
+    Each step of that can make the next unclear, and in the end all would be one where there are
+    many things. So that step is kept at which all clusters together are clearest.
+    """
+    y = standardised(x, weight)
+
+    def clear(one: Tensor, other: Tensor) -> float:
+        rows, second = _two(x, one, other)
+        return clearness(standardised(rows, weight), second)
+
+    def clearest(found: list[Tensor]) -> float:
+        return float(silhouettes(y[:SAMPLE], _index(found, len(y))[:SAMPLE]).mean())
+
+    return max(_joined(y, groups, clear), key=clearest)
+
+
+def _fewer(x: Float[Tensor, "n d"], groups: list[Tensor], *, most: int) -> list[Tensor]:
+    """At most `most` groups, the nearest two put together beyond."""
+    while len(groups) > most:
+        centres = torch.stack([x[rows].mean(0) for rows in groups])
+        distance = torch.cdist(centres, centres).fill_diagonal_(torch.inf)
+        pair = divmod(int(distance.argmin()), len(groups))
+        others = [rows for k, rows in enumerate(groups) if k not in pair]
+        groups = [*others, _both([groups[k] for k in pair])]
+    return groups
+
+
+def _two(x: Float[Tensor, "n d"], one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """Some rows of two groups, and which are of the second; the first rows are a sample."""
+    one, other = one[:ROWS], other[:ROWS]
+    second = torch.arange(len(one) + len(other), device=x.device) >= len(one)
+    return x[torch.cat([one, other])], second.long()
+
+
+def _index(groups: list[Tensor], size: int) -> Int[Tensor, " n"]:
+    """The group of each row."""
+    index = torch.empty(size, dtype=torch.long, device=groups[0].device)
+    for number, rows in enumerate(groups):
+        index[rows] = number
+    return index
+
+
+def _both(groups: list[Tensor]) -> Tensor:
+    """Groups of rows as one, in the rows' own random order."""
+    return torch.cat(groups).sort().values
+
+
+def _neighbours(centres: dict[int, Tensor]) -> set[Pair]:
+    """Every pair of which one is among the `NEAR` nearest of the other, the lower number first."""
+    names, points = list(centres), torch.stack(list(centres.values()))
+    distance = torch.cdist(points, points).fill_diagonal_(torch.inf)
+    nearest = distance.topk(min(NEAR, len(names) - 1), largest=False).indices.tolist()
+    return {
+        (min(one, names[k]), max(one, names[k]))
+        for one, row in zip(names, nearest, strict=True)
+        for k in row
+    }
