@@ -7,13 +7,13 @@ Every preset is fitted for one step on the good pictures of DATA (how well it le
 time) and exported; DINOV2 is the weights' file of the presets over DINOv2. Each form then answers
 for the same test pictures in a process of its own (latency_form.py): `eager` is the library with
 the dense detector, `compiled` the library as it loads a model. The whole way from file to answer is
-measured: p50 and p95 of the wall time of a batch (24 of them, or as many as begin within 5 s, at
+measured: p50 and p95 of the wall time of a batch (24 of them, or as many as begin within 3 s, at
 least 3), and the lowest processor time, which other work on the machine hardly disturbs; with
 several threads it adds up what all of them took. The parts are lowest processor times per picture:
 decoding and preparing, backbone, detector ("flow"), bringing the map back to the picture and
 deciding; a graph has backbone and detector in one. With `--peer`, the same run times anomalib's
 PatchCore and Dinomaly (benchmarks/peers). Writes benchmarks/results/latency.json and latency.md;
-rows of presets and thread counts that were not asked for stay. The accuracy beside them comes from
+rows of forms and thread counts that were not asked for stay. The accuracy beside them comes from
 benchmarks/accuracy.py.
 """
 
@@ -138,8 +138,13 @@ def _others(new: Sequence[Row]) -> list[Row]:
     if not path.is_file():
         return []
     rows = [Row(**row) for row in json.loads(path.read_text(encoding="utf-8"))["rows"]]
-    replaced = {(row.preset, row.threads) for row in new}
-    return [row for row in rows if (row.preset, row.threads) not in replaced]
+    replaced = {_form(row) for row in new}
+    return [row for row in rows if _form(row) not in replaced]
+
+
+def _form(row: Row) -> tuple[str, str, str, int]:
+    """Whose rows are measured together."""
+    return row.preset, row.runtime, row.precision, row.threads
 
 
 def _table(rows: Sequence[Row]) -> Table:

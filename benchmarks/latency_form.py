@@ -28,9 +28,9 @@ from normalis.images.prepare import prepare
 from normalis.results import Result
 from normalis.scoring import Scorer
 
-MOST, LEAST = 24, 3  # runs of the whole
-LEAST_OF_A_PART = 2
-SECONDS = 5.0  # after which no more runs begin than there must be
+MOST = 24  # runs
+WHOLE = (3, 3.0)  # runs that there must be, and seconds after which no more begin
+PART = (2, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,15 +161,16 @@ class _Timed:
         return self._least(answers)
 
     def _least(self, work: Callable[[], object]) -> float:
-        return self._times(work, least=LEAST_OF_A_PART)[1]
+        return self._times(work, bounds=PART)[1]
 
     def _times(
-        self, work: Callable[[], object], *, least: int = LEAST
+        self, work: Callable[[], object], *, bounds: tuple[int, float] = WHOLE
     ) -> tuple[list[float], float]:
         """Wall times, and the lowest processor time per picture."""
         walls: list[float] = []
         processors: list[float] = []
-        end = time.perf_counter() + SECONDS
+        least, seconds = bounds
+        end = time.perf_counter() + seconds
         while len(walls) < least or (len(walls) < MOST and time.perf_counter() < end):
             wall, processor = time.perf_counter(), time.process_time()
             work()

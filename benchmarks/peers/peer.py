@@ -19,9 +19,9 @@ from torch import Tensor
 
 __all__ = ["Peer", "prepared", "score", "timed"]
 
-MOST, LEAST = 24, 3  # runs of the whole
-LEAST_OF_A_PART = 2
-SECONDS = 5.0  # after which no more runs begin than there must be
+MOST = 24  # runs
+WHOLE = (3, 3.0)  # runs that there must be, and seconds after which no more begin
+PART = (2, 1.0)
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def timed(peer: Peer, data: Path, batch: int) -> dict[str, Any]:
         return peer.whole(torch.stack([peer.prepare(path) for path in chosen]))
 
     whole()  # warms up
-    walls, processor = _times(whole, least=LEAST)
+    walls, processor = _times(whole, bounds=WHOLE)
     x = torch.stack([peer.prepare(path) for path in chosen])
     _, decode = _times(lambda: [peer.prepare(path) for path in chosen])
     _, backbone = _times(lambda: peer.backbone(x))
@@ -95,12 +95,13 @@ def timed(peer: Peer, data: Path, batch: int) -> dict[str, Any]:
 
 
 def _times(
-    work: Callable[[], object], *, least: int = LEAST_OF_A_PART
+    work: Callable[[], object], *, bounds: tuple[int, float] = PART
 ) -> tuple[list[float], float]:
     """Wall times and the lowest processor time, ms."""
     walls: list[float] = []
     processors: list[float] = []
-    end = time.perf_counter() + SECONDS
+    least, seconds = bounds
+    end = time.perf_counter() + seconds
     while len(walls) < least or (len(walls) < MOST and time.perf_counter() < end):
         wall, processor = time.perf_counter(), time.process_time()
         work()
