@@ -177,16 +177,23 @@ def _alone(
     """
     y = standardised(x, weight)
 
+    def gap(one: Tensor, other: Tensor) -> float:
+        rows, second = _two(x, one, other)
+        z = standardised(rows, weight)
+        return _gap(z[second == 0], z[second == 1])
+
     def clear(one: Tensor, other: Tensor) -> float:
         rows, second = _two(x, one, other)
         return clearness(standardised(rows, weight), second)
 
     def clearest(found: list[Tensor]) -> float:
-        if len(found) == 1:
-            return CLEAR  # several must be a reasonable structure
         return float(silhouettes(y[:SAMPLE], _index(found, len(y))[:SAMPLE]).mean())
 
-    return max(_joined(y, groups, clear), key=clearest)
+    *_, groups = _joined(y, groups, gap)  # what nothing parts is one in any case
+    steps = list(_joined(y, groups, clear))
+    best = max(steps, key=clearest)
+    # One has no silhouette to compare: of two that are not clear the last step made one.
+    return steps[-1] if len(best) == 2 else best
 
 
 def _fewer(x: Float[Tensor, "n d"], groups: list[Tensor], *, most: int) -> list[Tensor]:
