@@ -10,6 +10,7 @@ import pytest
 from api_samples import World, files
 
 from normalis.api import FitOptions, FitSummary, describe, fit, load
+from normalis.api.pictures import split_pictures
 from normalis.bundle import DETECTOR
 from normalis.errors import DatasetError, FitError, ImageError, SettingsError
 from normalis.results import Result
@@ -128,17 +129,11 @@ def test_the_least_that_is_allowed_is_enough(world: World, tmp_path: Path) -> No
     assert summary.pictures.train >= 4
 
 
-def test_a_share_that_holds_out_nothing_is_refused(world: World, tmp_path: Path) -> None:
+def test_a_share_that_holds_out_nothing_is_refused(world: World) -> None:
     recipe = world.recipe()
-    calibration = replace(recipe.calibration, share=1e-6)
-    method = replace(recipe.method, concepts=32)
-    data = write_pictures(tmp_path / "nine", 9)
+    recipe = replace(recipe, calibration=replace(recipe.calibration, share=1e-6))
     with pytest.raises(FitError, match=r"calibration\.share is 1e-06, which holds out none of 9"):
-        world.fit(
-            tmp_path / "m",
-            data=data,
-            recipe=replace(recipe, calibration=calibration, method=method),
-        )
+        split_pictures([0, 0, 0, 1, 1, 1, 2, 2, 2], recipe=recipe)
 
 
 def test_copies_count_once(world: World, tmp_path: Path) -> None:
