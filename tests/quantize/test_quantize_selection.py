@@ -81,6 +81,17 @@ def test_many_clusters_are_found(count: int, spread: float) -> None:
     assert purity(index, label) == 1.0
 
 
+def test_two_wide_clusters_that_may_be_one_take_in_no_others() -> None:
+    sizes = torch.tensor([200, 200, 30, 30, 30, 30, 30])
+    spread = torch.tensor([1.5, 1.5, 0.5, 0.5, 0.5, 0.5, 0.5]).repeat_interleave(sizes)
+    label = torch.arange(7).repeat_interleave(sizes)
+    generator = seeded()
+    centres = 3 * torch.randn(7, 32, generator=generator)
+    x = centres[label] + spread[:, None] * torch.randn(len(label), 32, generator=generator)
+    index = found(x)
+    assert purity(index, (label - 1).clamp_min(0)) == 1.0
+
+
 def test_shades_of_one_thing_are_one_cluster_beside_another() -> None:
     # Three shades differ in some columns, the things in all.
     things = torch.tensor([1.0, -1.0]).repeat(16) * torch.tensor([[0.0], [8.0]])

@@ -107,7 +107,11 @@ def _divided(
 ) -> list[Tensor]:
     """The clear clusters among these rows, each searched in turn."""
     y = standardised(x[rows], weight)
-    *_, found = _joined(y, _cells(y, generator), lambda one, other: clearness(*_two(y, one, other)))
+
+    def clear(one: Tensor, other: Tensor) -> float:
+        return clearness(*_two(y, one, other))
+
+    *_, found = _joined(y, _cells(y, generator), clear, averaged=True)
     if len(found) == 1:
         return [rows]
     parts = [_divided(x, rows[own], weight=weight, generator=generator) for own in found]
@@ -126,21 +130,38 @@ def _cells(x: Float[Tensor, "n d"], generator: torch.Generator) -> list[Tensor]:
         centres = centres[torch.arange(len(centres), device=x.device) != counts.argmin()]
 
 
-def _joined(x: Float[Tensor, "n d"], groups: list[Tensor], clear: Judge) -> Iterator[list[Tensor]]:
+def _joined(
+    x: Float[Tensor, "n d"], groups: list[Tensor], clear: Judge, *, averaged: bool = False
+) -> Iterator[list[Tensor]]:
     """These groups of rows, and again each time that the least clear two are put together.
 
     It ends when all neighbours are clear.
+
+    Args:
+        x: All rows, in the space in which neighbours are near.
+        groups: To begin with.
+        clear: The judge of two groups.
+        averaged: Two that were put together are from others at least as clear as the two were on
+            average, so that one wrong step does not lead to the next.
     """
     kept, known = dict(enumerate(groups)), dict[Pair, float]()
+    joined: dict[int, Pair] = {}
     centres = {k: x[rows].mean(0) for k, rows in kept.items()}
     yield groups
     while len(kept) > 1:
         pairs = _neighbours(centres)
-        known |= {(i, j): clear(kept[i], kept[j]) for i, j in pairs - known.keys()}
+        for i, j in pairs - known.keys():
+            known[i, j] = clear(kept[i], kept[j])
+            parts = [
+                known[two] for k in joined.get(j, ()) if (two := (min(i, k), max(i, k))) in known
+            ]
+            if averaged and parts:
+                known[i, j] = max(known[i, j], sum(parts) / len(parts))
         pair = min(pairs, key=known.__getitem__)
         if known[pair] >= CLEAR:
             return
         new = max(kept) + 1
+        joined[new] = pair
         kept[new] = _both([kept.pop(k) for k in pair])
         centres = {k: centres[k] if k in centres else x[rows].mean(0) for k, rows in kept.items()}
         yield list(kept.values())
@@ -156,6 +177,11 @@ def _alone(
     """
     y = standardised(x, weight)
 
+    def gap(one: Tensor, other: Tensor) -> float:
+        rows, second = _two(x, one, other)
+        z = standardised(rows, weight)
+        return _gap(z[second == 0], z[second == 1])
+
     def clear(one: Tensor, other: Tensor) -> float:
         rows, second = _two(x, one, other)
         return clearness(standardised(rows, weight), second)
@@ -163,7 +189,11 @@ def _alone(
     def clearest(found: list[Tensor]) -> float:
         return float(silhouettes(y[:SAMPLE], _index(found, len(y))[:SAMPLE]).mean())
 
-    return max(_joined(y, groups, clear), key=clearest)
+    *_, groups = _joined(y, groups, gap)  # what nothing parts is one in any case
+    steps = list(_joined(y, groups, clear))
+    best = max(steps, key=clearest)
+    # One has no silhouette to compare: of two that are not clear the last step made one.
+    return steps[-1] if len(best) == 2 else best
 
 
 def _fewer(x: Float[Tensor, "n d"], groups: list[Tensor], *, most: int) -> list[Tensor]:
