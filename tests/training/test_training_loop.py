@@ -34,7 +34,7 @@ FORMS = {"found": small_settings(), "learned": small_settings(found_concepts=Fal
 # At this rate a flow overshoots after a few epochs, and gets worse before it gets better.
 OVERSHOOTING: dict[str, Any] = {
     "form": small_settings(condition="none", whitening="none", hidden=32),
-    "learning_rate": 0.1,
+    "learning_rate": 0.3,
     "decay": "constant",
     "validation": 32,
 }
