@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,15 @@ TABLES = {"answers.jsonl", "answers.csv"}
 PARTIAL = {f"{name}.partial" for name in TABLES}
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A process in the background may be told to ignore interrupts, and its children with it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.skipif(os.name == "nt", reason="needs signals")
 @pytest.mark.parametrize(
     ("number", "left"),
