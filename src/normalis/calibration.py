@@ -14,7 +14,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from types import EllipsisType
 from typing import ClassVar
 
 import numpy as np
@@ -182,13 +181,13 @@ class Calibration:
     def _others(self) -> HeldOut:
         """The scores of all other concepts together; of all, where every concept stands alone."""
         others = ~np.isin(self.concepts, self.alone)
-        return self._where(others) if self._has_others and self.alone else self._where(...)
+        return self._where(others if others.any() else np.ones(len(self.scores), dtype=bool))
 
     @property
     def _has_others(self) -> bool:
         return not self.alone or set(self.concepts) > set(self.alone)
 
-    def _where(self, chosen: Bool[np.ndarray, " n"] | EllipsisType) -> HeldOut:
+    def _where(self, chosen: Bool[np.ndarray, " n"]) -> HeldOut:
         groups = np.array(self.groups)[chosen] if self.groups else None
         return HeldOut(np.array(self.scores)[chosen], groups)
 

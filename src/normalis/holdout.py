@@ -56,14 +56,14 @@ def _most_frequent(
     return names[table.argmax(1)] if len(names) else np.zeros(0, dtype=np.int64)
 
 
-def _quotas(sizes: Int[np.ndarray, " g"], share: float) -> Int[np.ndarray, " g"]:
-    """How many to hold out of each group: the largest remainders fill up the total."""
+def _quotas(sizes: Int[np.ndarray, " s"], share: float) -> Int[np.ndarray, " s"]:
+    """How many to hold out of each stratum: the largest remainders fill up the total."""
     wished = share * sizes
     highest = np.maximum(sizes - 1, 0)
     quota = np.clip(np.floor(wished).astype(np.int64), np.where(sizes >= 4, 1, 0), highest)
     missing = round(share * int(sizes.sum())) - int(quota.sum())
-    for group in np.argsort(quota - wished, kind="stable"):
-        if missing > 0 and quota[group] < highest[group]:
-            quota[group] += 1
+    for stratum in np.argsort(quota - wished, kind="stable"):
+        if missing > 0 and quota[stratum] < highest[stratum]:
+            quota[stratum] += 1
             missing -= 1
     return quota
