@@ -29,8 +29,9 @@ def fit(
         list[str] | None,
         typer.Option(
             "--set",
-            metavar="NAME=VALUE",
-            help="Any setting, as training.epochs=5; may be given again.",
+            metavar="NAME=VALUE...",
+            help="Any settings, as training.epochs=5 vqflow.hidden=64; 'normalis info' lists those "
+            "of a model. May be given again.",
         ),
     ] = None,
     backbone: Annotated[
@@ -49,7 +50,12 @@ def fit(
     far: Annotated[
         float | None, typer.Option(help="False-alarm rate of the decisions, as 0.01.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the pictures.")] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            help="Passes over the pictures; more where these are few (training.least_steps)."
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of every random choice.")] = None,
     layout: Annotated[
         str, typer.Option(help="Of the data; 'normalis data check' says what is recognised.")

@@ -18,7 +18,10 @@ def score(
     ],
     pictures: Annotated[
         list[Path],
-        typer.Argument(metavar="PICTURES", help="Files, or folders with all below them."),
+        typer.Argument(
+            metavar="PICTURES...",
+            help="Files, folders with all below them, or manifests (.csv, .parquet) of pictures.",
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the answers.")],
     far: Annotated[
@@ -49,11 +52,13 @@ def score(
     from dataclasses import replace
 
     from normalis.ahead import ahead, threads_for
-    from normalis.cli.models import open_model
+    from normalis.cli.models import open_model, require_model
     from normalis.cli.observer import observing
     from normalis.cli.pictures import list_pictures
+    from normalis.folders import folder_made
     from normalis.report.answers import FOLDERS, AnswerWriter
 
+    require_model(model)
     listed = list_pictures(pictures, leave_out=[out / name for name in FOLDERS])
     drawing = threads_for(workers)
     scorer = open_model(model, threads=threads, workers=drawing, device=device)
@@ -63,11 +68,13 @@ def score(
     writer = AnswerWriter(
         out, root=listed.root, map_range=scorer.map_range, overlays=overlays, raw=raw
     )
-    results = scorer.score(listed.paths, far=far, strict=strict, workers=workers)
+    results = scorer.score(
+        listed.paths, far=far, strict=strict, workers=workers, positions=listed.positions
+    )
     answers = ahead(results, writer.draw, threads=drawing, most=2 * drawing)
     decisions: list[str] = []
     skipped: list[tuple[str, str]] = []
-    with observing() as observer, writer:
+    with folder_made(out), observing() as observer, writer:
         for warning in listed.warnings:
             observer.say(warning)
         observer.stage("scoring", len(listed.paths))

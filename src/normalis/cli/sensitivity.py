@@ -39,6 +39,7 @@ def sensitivity(
     """Plant defects of graded size, and say from what size on each is caught 9 times in 10."""
     from normalis.api.sensitivity import sensitivity as measured
     from normalis.cli.observer import observing
+    from normalis.folders import folder_made
     from normalis.images.planting import KINDS
     from normalis.report.sensitivity import CardWriter, require_apart
     from normalis.sensitivity.card import sentence
@@ -47,8 +48,8 @@ def sensitivity(
     wished = KINDS if kinds is None else tuple(kind.strip() for kind in kinds.split(","))
     plan = Plan(kinds=wished, far=far, pictures=pictures, places=places, seed=seed)
     require_apart(out, data)
-    writer = CardWriter(out)
-    with observing() as observer:
+    with folder_made(out), observing() as observer:
+        writer = CardWriter(out)
         card = measured(
             model,
             data,
@@ -58,7 +59,7 @@ def sensitivity(
             device=device,
             observer=observer,
         )
-    page = writer.write(card)
+        page = writer.write(card)
     tell(
         *(sentence(product, curve) for product in card.products for curve in product.strongest),
         *skipped_lines(card.skipped),

@@ -78,6 +78,8 @@ def _open_manifest(manifest: Path, layout: str) -> Dataset:
             f"a manifest is a file that ends in {' or '.join(MANIFEST_SUFFIXES)}."
         )
     samples, warnings = read_manifest(manifest)
+    if not samples:
+        raise DatasetError(" ".join((f"{manifest}: names no picture that is there.", *warnings)))
     return _dataset(manifest.parent, "manifest", samples, warnings)
 
 
