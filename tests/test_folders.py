@@ -32,13 +32,19 @@ def started(place: Path) -> tuple[subprocess.Popen[str], Path]:
     return running, folder
 
 
-def fail_in(folder: Path, *files: str) -> None:
+def fail_with(folder: Path, *names: str) -> None:
+    """Make a few files, and folders where the name ends so; then fail."""
+    for name in names:
+        path = folder / name
+        (path if name.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
+        if not name.endswith("/"):
+            path.touch()
+    raise ZeroDivisionError
+
+
+def fail_in(folder: Path, *names: str) -> None:
     with pytest.raises(ZeroDivisionError), folder_made(folder):
-        for name in files:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            if not name.endswith("/"):
-                (folder / name).touch()
-        raise ZeroDivisionError
+        fail_with(folder, *names)
 
 
 def test_a_folder_is_made_with_those_above_it(tmp_path: Path) -> None:
@@ -68,11 +74,12 @@ def test_a_folder_that_cannot_be_made_leaves_none_above_it(tmp_path: Path) -> No
 
 
 def test_a_scratch_folder_goes_with_its_block(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), scratch_beside(tmp_path / "out") as folder:
+    with scratch_beside(tmp_path / "out") as folder:
         assert folder.parent == tmp_path
         assert folder.name.startswith(".out.")
-        (folder / "half").touch()
-        raise ZeroDivisionError
+    assert not folder.exists()
+    with pytest.raises(ZeroDivisionError), scratch_beside(tmp_path / "out") as folder:
+        fail_with(folder, "half", "deep/half")
     assert list(tmp_path.iterdir()) == []
 
 

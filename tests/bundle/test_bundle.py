@@ -58,7 +58,12 @@ def test_a_bundle_is_json_and_safetensors(world: World) -> None:
     assert sorted(path.name for path in world[0].iterdir()) == sorted(FILES)
     manifest = json.loads((world[0] / MANIFEST).read_text())
     assert manifest["schema"] == SCHEMA
+
     assert set(manifest["files"]) == set(FILES) - {MANIFEST}
+
+
+def test_whoever_may_read_one_file_of_a_bundle_may_read_all(world: World) -> None:
+    assert len({path.stat().st_mode for path in world[0].iterdir()}) == 1
 
 
 def test_a_model_knows_its_pictures(world: World) -> None:

@@ -52,6 +52,12 @@ def test_version() -> None:
         (["fit", "nowhere", "--out", "model"], "error: nowhere: the folder cannot be read"),
         (["fit", ".", "--out", "m", "--preset", "vqflw"], "did you mean 'vqflow'?"),
         (["fit", ".", "--out", "m", "--set", "training.epoch=3"], "'training.epochs'"),
+        (
+            [*("fit", ".", "--out", "m", "--set", "training.seed=1", "training.epoch=3")],
+            "'training.epochs'",
+        ),
+        (["fit", "--set", "preset=flow", "training.seed=1", "day=1", "--out", "m"], "day=1: the"),
+        (["fit", "--out", "m", "--set", "training.seed=1", "--", "a.b=1"], "error: a.b=1: the"),
         (["fit", ".", "--out", "m", "--recipe", "no.toml"], "error: no.toml: cannot be read"),
         (["fit", ".", "--out", "m", "--size", "big"], "error: --size big: "),
         (["fit", ".", "--out", "m", "--shape", "round"], "preparation.fit"),

@@ -6,9 +6,8 @@ from typing import Any
 from normalis.ahead import usable_cores
 from normalis.answering import AbstractScorer
 from normalis.bundle.manifest import read_manifest
-from normalis.errors import ExportError
 from normalis.export.info import is_export
-from normalis.export.runtimes import require
+from normalis.export.runtimes import require, require_cpu
 from normalis.export.scorer import load_export
 
 __all__ = ["open_model", "require_model"]
@@ -39,8 +38,7 @@ def open_model(model: Path, *, threads: int | None, workers: int, device: str) -
         NormalisError: Neither, altered, or what it needs is not installed.
     """
     if is_export(model):
-        if device not in ("auto", "cpu"):
-            raise ExportError(f"{model}: an exported model runs on the cpu; leave --device away.")
+        require_cpu(model, device)
         return load_export(model, threads=threads)
     torch: Any = require("torch")
     from normalis.api.load import load

@@ -1,6 +1,5 @@
 """Writes a saved model as a graph for another runtime."""
 
-import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
