@@ -58,7 +58,6 @@ def test_a_bundle_is_json_and_safetensors(world: World) -> None:
     assert sorted(path.name for path in world[0].iterdir()) == sorted(FILES)
     manifest = json.loads((world[0] / MANIFEST).read_text())
     assert manifest["schema"] == SCHEMA
-
     assert set(manifest["files"]) == set(FILES) - {MANIFEST}
 
 

@@ -38,7 +38,8 @@ def benchmark(
         typer.Option("--set", metavar="NAME=VALUE...", help="Any settings, for all variants."),
     ] = None,
     cache: Annotated[
-        Path | None, typer.Option(help="Folder of the features; $NORMALIS_CACHE by default.")
+        Path | None,
+        typer.Option(help="Folder of the features; $NORMALIS_CACHE, or the user's, by default."),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
 ) -> None:

@@ -18,7 +18,9 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder of the model and the report.")] = Path(
         "demo-out"
     ),
-    data: Annotated[Path | None, typer.Option(help="Other pictures, with a test part.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Other pictures, with a labelled test part.")
+    ] = None,
     assignments: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE...", help="Any settings of the fit."),

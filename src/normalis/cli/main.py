@@ -104,9 +104,11 @@ def _show_version(wanted: bool) -> bool:
 
 @app.callback()
 def _program(
-    debug: Annotated[bool, typer.Option(_DEBUG, help="Show the trace of an error.")] = False,
+    debug: Annotated[
+        bool, typer.Option(_DEBUG, help="Show the trace of an error, for a bug report.")
+    ] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show which.")
     ] = False,
 ) -> None:
     """Visual anomaly detection: one model for every product, learned from good pictures only."""

@@ -25,13 +25,14 @@ def score(
     ],
     out: Annotated[Path, typer.Option(help="Folder of the answers.")],
     far: Annotated[
-        float | None, typer.Option(help="False-alarm rate; the model's own by default.")
+        float | None,
+        typer.Option(help="False-alarm rate, a share as 0.01; the model's own by default."),
     ] = None,
     raw: Annotated[
         Literal["npy", "tiff"] | None,
         typer.Option(help="Write raw maps too: npy (exact) or tiff (16 bits)."),
     ] = None,
-    overlays: Annotated[bool, typer.Option(help="Write heat maps.")] = True,
+    overlays: Annotated[bool, typer.Option(help="Write heat maps, a PNG for each picture.")] = True,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first picture that cannot be read.")
     ] = False,
@@ -43,7 +44,7 @@ def score(
         typer.Option(
             min=0,
             help="Threads that read, ask the model and draw, 0 for none; as many as there are "
-            "cores by default, up to 4.",
+            "cores by default, up to 4. No answer changes.",
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",

@@ -16,11 +16,15 @@ def sensitivity(
     ],
     data: Annotated[
         Path,
-        typer.Argument(metavar="DATA", help="Good pictures; those learned from are left out."),
+        typer.Argument(
+            metavar="DATA",
+            help="Folder or manifest of good pictures; those learned from are left out.",
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the page, sensitivity.html.")],
     far: Annotated[
-        float | None, typer.Option(help="False-alarm rate; the model's own by default.")
+        float | None,
+        typer.Option(help="False-alarm rate, a share as 0.01; the model's own by default."),
     ] = None,
     pictures: Annotated[
         int, typer.Option(min=1, help="At most so many pictures of each product.")
@@ -28,7 +32,10 @@ def sensitivity(
     places: Annotated[int, typer.Option(min=1, help="Places tried on each picture.")] = 1,
     kinds: Annotated[
         str | None,
-        typer.Option(help="Such as 'dark spot, scratch'; all six by default."),
+        typer.Option(
+            help="Some of 'dark spot, bright spot, scratch, cut-paste, colour shift, missing "
+            "part'; all by default."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Chooses pictures and places.")] = 0,
     layout: Annotated[

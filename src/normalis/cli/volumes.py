@@ -9,7 +9,7 @@ from normalis.cli.text import as_json, tell
 
 __all__ = ["volumes"]
 
-volumes = typer.Typer(help="NIfTI files and DICOM series.", no_args_is_help=True)
+volumes = typer.Typer(help="Medical volumes: NIfTI files and DICOM series.", no_args_is_help=True)
 
 _Volumes = Annotated[
     Path, typer.Argument(metavar="VOLUMES", help="NIfTI file, or folder of volumes.")
