@@ -100,7 +100,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("data", type=Path)
     parser.add_argument("--name", default="embedded")
     parser.add_argument("--preset", default="vqflow")
-    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE")
     parser.add_argument("--cache", type=Path)
     parser.add_argument(
         "--model", type=Path, help="of an earlier fit on DATA, in place of a new one"
