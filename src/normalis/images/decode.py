@@ -22,6 +22,7 @@ __all__ = [
     "MAX_PIXELS",
     "PICTURE_SUFFIXES",
     "POSITION",
+    "UNREAD_SUFFIXES",
     "Picture",
     "is_picture",
     "read_group",
@@ -41,6 +42,12 @@ POSITION = "normalis:position"
 
 GROUP = "normalis:group"
 """The text of a PNG file that names the volume of which it is a slice."""
+
+UNREAD_SUFFIXES = (
+    *(".arw", ".avif", ".cr2", ".cr3", ".dng", ".exr", ".gif", ".heic", ".heif", ".jp2", ".jxl"),
+    *(".nef", ".pbm", ".pgm", ".pnm", ".ppm", ".raw", ".tga"),
+)
+"""Endings of pictures in formats that are not read: they are told of, not passed over."""
 
 _T = TypeVar("_T")
 
