@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.cells import cell_len, set_cell_size
+
 from normalis.api.fit import FitSummary
 from normalis.api.load import BundleInfo
 from normalis.cli.text import amount, counted, duration, one_line, skipped_lines
@@ -113,8 +115,8 @@ def _listed(heading: str, names: Sequence[str]) -> list[str]:
 def _columns(rows: Iterable[Sequence[object]]) -> list[str]:
     """Rows of words, aligned on the left and indented."""
     texts = [[one_line(str(cell)) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
-    padded = [map(str.ljust, row, widths) for row in texts]
+    widths = [max(map(cell_len, column)) for column in zip(*texts, strict=True)]
+    padded = [map(set_cell_size, row, widths) for row in texts]
     return ["  " + "  ".join(row).rstrip() for row in padded]
 
 
