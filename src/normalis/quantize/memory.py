@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from normalis.quantize.nearest import kmeans
+from normalis.quantize.nearest import kmeans, nearest_distances
 
 __all__ = ["ConceptMemory"]
 
@@ -47,6 +47,10 @@ class ConceptMemory(nn.Module):
         """The energy at each position."""
         codes = self.codes[concept if len(self.codes) > 1 else torch.zeros_like(concept)]
         rows = z.flatten(2).mT
-        cross = codes.square().sum(2)[:, None] - 2 * rows @ codes.mT
-        squared = rows.square().sum(2) + cross.amin(2)
-        return (squared.clamp_min(0) / (2 * z.shape[1])).unflatten(1, z.shape[2:])
+        if z.device.type != "cpu" or torch.compiler.is_exporting():
+            cross = codes.square().sum(2)[:, None] - 2 * rows @ codes.mT
+            squared = (rows.square().sum(2) + cross.amin(2)).clamp_min(0)
+        else:  # the table of all distances at once would leave the cache
+            pairs = zip(rows, codes, strict=True)
+            squared = torch.stack([nearest_distances(own, known) for own, known in pairs])
+        return (squared / (2 * z.shape[1])).unflatten(1, z.shape[2:])

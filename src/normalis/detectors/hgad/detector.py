@@ -197,7 +197,7 @@ class HGAD(AbstractDetector):
         """Map, image score and class of each picture, a function of that picture alone."""
         guess = self._guess(maps)
         energies = self._energies(maps, guess.concept)
-        total, image = self.form.joined(self.scale.each(energies, concept=guess.concept))
+        total, image = self.form(self.scale.each(energies, concept=guess.concept))
         return Scores(total, image, guess.concept, guess.probability)
 
     @torch.no_grad()

@@ -71,7 +71,7 @@ def build_vqflow(
             fusion=_fusion(settings, channels, context, generator) if settings.fusion else None,
             scale=LevelScale(told_apart, len(levels) + len(remembered)),
             form=ScoreForm(
-                maps=map_form(settings, shapes.size),
+                maps=map_form(settings, shapes, levels=levels, remembered=remembered),
                 absolute=settings.absolute_score,
                 log_det=settings.score_log_det,
             ),
