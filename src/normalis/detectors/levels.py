@@ -107,10 +107,10 @@ class MapForm(nn.Module):
         self.neighbourhood = neighbourhood
         self.top_share = top_share
         self.by_level = by_level
-        # Maps of one grid are enlarged together.
-        self.alike = [[i for i, own in enumerate(grids) if own == grid] for grid in dict.fromkeys(grids)]
+        kinds = dict.fromkeys(grids)  # maps of one grid are enlarged together
+        self.alike = [[i for i, own in enumerate(grids) if own == grid] for grid in kinds]
         self.enlarge = nn.ModuleList(
-            BlurredEnlargement(grid, size, sigma=smoothing) for grid in dict.fromkeys(grids)
+            BlurredEnlargement(grid, size, sigma=smoothing) for grid in kinds
         )
 
     def forward(
@@ -122,10 +122,10 @@ class MapForm(nn.Module):
             x = torch.stack([parts[i] for i in alike])
             if not self.by_level:  # enlarging and blurring are linear: the sum can come before
                 x = x.sum(0, keepdim=True)
-            fine = enlarge(x)
-            total = total + fine.sum(0)
-            if self.by_level:
-                tops += [top_mean(own, self.top_share) for own in fine]
+            for fine in enlarge(x):
+                total = total + fine
+                if self.by_level:
+                    tops.append(top_mean(fine, self.top_share))
         total = total / len(parts)
         return total, torch.stack(tops).mean(0) if tops else top_mean(total, self.top_share)
 

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from normalis.flows.context import CodedContext, Codes, ContextRows
 from normalis.flows.coupling import SUBNET_SCALE, AffineCoupling
 from normalis.flows.fusion import FusionCoupling, FusionSubnet
+from normalis.flows.linear import NARROW, HardPermutation
 from normalis.nn.layers import ChannelNorm
-from normalis.nn.winograd import channels_last_conv
+from normalis.nn.winograd import PointwiseConv, channels_last_conv
 
 __all__ = ["FoldedFlow", "FoldedFusion"]
 
@@ -48,10 +49,13 @@ class FoldedConv(nn.Module):
 
     def forward(self, x: Float[Tensor, "b h w c"], rows: Rows) -> Float[Tensor, "b h w o"]:
         """Convolve."""
+        if not isinstance(rows, Tensor):
+            return sum((F.embedding(row, self.table) for row in rows), start=self.own(x))
+        told = F.embedding_bag(rows, self.table, mode="sum")
+        if isinstance(self.own, PointwiseConv):  # one product into what was looked up
+            return told.addmm_(x.flatten(0, 2), self.own.weight.T).view(*x.shape[:3], -1)
         y = self.own(x)
-        if isinstance(rows, Tensor):
-            return y.add_(F.embedding_bag(rows, self.table, mode="sum").view(y.shape))
-        return sum((F.embedding(row, self.table) for row in rows), start=y)
+        return y.add_(told.view(y.shape))
 
 
 class FoldedCoupling(nn.Module):
@@ -61,9 +65,6 @@ class FoldedCoupling(nn.Module):
         coupling: The dense form, over the network of `normalis.nn.layers.conv_subnet`.
         rows: Which rows of the table make up the context.
     """
-
-    gain: Tensor
-    offset: Tensor
 
     def __init__(self, coupling: AffineCoupling, rows: ContextRows) -> None:
         super().__init__()
@@ -78,21 +79,50 @@ class FoldedCoupling(nn.Module):
         self.last = channels_last_conv(
             SUBNET_SCALE * last.weight.detach(), SUBNET_SCALE * _bias(last), grid=rows.codes.grid
         )
-        self.permutation = coupling.permutation
-        self.register_buffer("gain", coupling.gain().detach().flatten())
-        self.register_buffer("offset", coupling.offset.detach())
+        self.arranged = _Arranged(coupling)
 
     def forward(
         self, x: Float[Tensor, "b h w c"], rows: Rows
     ) -> tuple[Float[Tensor, "b h w c"], Float[Tensor, "b h w"]]:
-        """Scale and shift the active half, then every channel, then permute."""
+        """Scale and shift the active half, then every channel, then permute.
+
+        The log-determinant is that of the active half alone.
+        """
         x1, x2 = x.split(self.split, dim=-1)
         hidden = _normalised(self.norm, self.first(x1, rows)).relu_()
         a_s, a_t = self.last(hidden).chunk(2, dim=-1)
         s = self.alpha * a_s.tanh()
-        y = torch.cat([x1, x2 * s.exp() + a_t], dim=-1) * self.gain + self.offset
-        y, _ = self.permutation(y.permute(0, 3, 1, 2))
-        return y.permute(0, 2, 3, 1), s.sum(-1) + self.gain.log().sum()
+        y = torch.cat([x1, torch.addcmul(a_t, x2, s.exp())], dim=-1)
+        return self.arranged(y), s.sum(-1)
+
+
+class _Arranged(nn.Module):
+    """What a coupling does to every channel: scale, offset and permutation.
+
+    Args:
+        coupling: The dense form.
+    """
+
+    gain: Tensor
+    offset: Tensor
+
+    def __init__(self, coupling: AffineCoupling) -> None:
+        super().__init__()
+        self.permutation = coupling.permutation
+        gain, offset = coupling.gain().detach().flatten(), coupling.offset.detach()
+        self.mixes = len(gain) <= NARROW and isinstance(coupling.permutation, HardPermutation)
+        if isinstance(coupling.permutation, HardPermutation) and self.mixes:
+            matrix = coupling.permutation.matrix().to(gain)
+            gain, offset = matrix * gain, matrix @ offset
+        self.register_buffer("gain", gain)
+        self.register_buffer("offset", offset)
+
+    def forward(self, x: Float[Tensor, "b h w c"]) -> Float[Tensor, "b h w c"]:
+        """Of narrow maps in one product, of others one after another."""
+        if self.mixes:
+            return F.linear(x, self.gain, self.offset)
+        y, _ = self.permutation(torch.addcmul(self.offset, x, self.gain).permute(0, 3, 1, 2))
+        return y.permute(0, 2, 3, 1)
 
 
 class FoldedFlow(nn.Module):
@@ -103,12 +133,16 @@ class FoldedFlow(nn.Module):
         codes: What the context can be.
     """
 
+    volume: Tensor
+
     def __init__(self, couplings: list[AffineCoupling], codes: Codes) -> None:
         super().__init__()
         first = next(couplings[0].subnet.children())
         assert isinstance(first, nn.Conv2d)
         self.rows = ContextRows(codes, first.kernel_size[0])
         self.couplings = nn.ModuleList(FoldedCoupling(c, self.rows) for c in couplings)
+        volume = torch.stack([c.gain().detach().log().sum() for c in couplings]).sum()
+        self.register_buffer("volume", volume)
         # What lies between two convolutions of several pictures would leave the cache.
         self.one_by_one = prod(codes.grid) * first.out_channels >= LARGE_MAP
 
@@ -128,7 +162,7 @@ class FoldedFlow(nn.Module):
         self, x: Float[Tensor, "b c h w"], context: CodedContext
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
         rows = _bagged(self.rows(context))
-        y, total = x.permute(0, 2, 3, 1), x.new_zeros(x.shape[0], *x.shape[2:])
+        y, total = x.permute(0, 2, 3, 1), self.volume
         for coupling in self.couplings:
             y, log_det = coupling(y, rows)
             total = total + log_det

@@ -7,7 +7,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["code_counts", "kmeans", "nearest_codes", "nearest_distances", "perplexity", "straight_through"]
+__all__ = [
+    "code_counts",
+    "kmeans",
+    "nearest_codes",
+    "nearest_distances",
+    "perplexity",
+    "straight_through",
+]
 
 CHUNK = 1 << 9  # rows of the distance table held at a time: small enough for the nearest cache
 
@@ -41,11 +48,18 @@ class _StraightThrough(torch.autograd.Function):
 
 
 def _tables(x: Float[Tensor, "n d"], codes: Float[Tensor, "k d"]) -> Iterator[Float[Tensor, "_ k"]]:
-    """Half of the squared distances less what is the same for all codes, some rows at a time."""
+    """Half of the squared distances less what is the same for all codes, some rows at a time.
+
+    A table is overwritten by the next.
+    """
+    x, codes = x.detach(), codes.detach()
     half_norms = 0.5 * codes.square().sum(1)
-    # A graph for batches of any size cannot say into how many chunks they fall.
-    for rows in [x] if torch.compiler.is_exporting() else x.split(CHUNK):
-        yield torch.addmm(half_norms, rows, codes.T, alpha=-1)
+    if torch.compiler.is_exporting():  # for batches of any size it cannot be said how many chunks
+        yield torch.addmm(half_norms, x, codes.T, alpha=-1)
+        return
+    table = x.new_empty(min(CHUNK, len(x)), len(codes))
+    for rows in x.split(CHUNK):  # into the same memory, which is not to be fetched anew
+        yield torch.addmm(half_norms, rows, codes.T, alpha=-1, out=table[: len(rows)])
 
 
 def _first_least(table: Float[Tensor, "n k"]) -> Int[Tensor, " n"]:
