@@ -1,6 +1,6 @@
 """Which form of the image score? Asked of planted defects, never of a test set.
 
-    python benchmarks/planted.py DATA --name embedded [--set NAME=VALUE ...]
+    python benchmarks/planted.py DATA --name embedded [--preset hgad] [--set NAME=VALUE ...]
 
 Fits a model on the good pictures of DATA, plants defects of many kinds and sizes on good pictures
 that took no part in the training, and measures for every smoothing, share and kind of image score
@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from statistics import mean
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,8 +26,8 @@ from normalis.api import FitOptions, fit, load
 from normalis.bundle.load import picture_uses
 from normalis.bundle.sealed import file_digest
 from normalis.datasets.layouts import open_dataset
+from normalis.detectors.contract import ScoresInParts
 from normalis.detectors.records import top_mean
-from normalis.detectors.vqflow.detector import VQFlow
 from normalis.evaluation.machine import machine
 from normalis.features.store import as_stored
 from normalis.images.decode import Picture, read_picture
@@ -100,7 +100,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("data", type=Path)
     parser.add_argument("--name", default="embedded")
     parser.add_argument("--preset", default="vqflow")
-    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE")
     parser.add_argument("--cache", type=Path)
     parser.add_argument(
         "--model", type=Path, help="of an earlier fit on DATA, in place of a new one"
@@ -133,8 +133,10 @@ def _planted(pictures: Sequence[Picture]) -> Iterator[Picture]:
 @torch.inference_mode()
 def _scores(scorer: Scorer, pictures: Iterator[Picture], smoothings: Sequence[float]) -> Scores:
     """The image scores in every form."""
-    detector = cast("VQFlow", scorer.detector)
-    size = detector.form.maps.size
+    detector = scorer.detector
+    if not isinstance(detector, ScoresInParts):
+        raise SystemExit("This model's map has no parts; fit a preset of vqflow, hgad or flow.")
+    size = (scorer.preparation.height, scorer.preparation.width)
     found: Scores = defaultdict(list)
     for maps in _maps(scorer, pictures):
         parts, _ = detector.parts(maps)
