@@ -8,7 +8,9 @@ for the code under each tap, one for the place, one for the concept and the bord
 training moves would leave the tables behind.
 """
 
+from collections.abc import Iterable
 from math import prod
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +19,7 @@ from torch import Tensor, nn
 
 from normalis.flows.context import CodedContext, Codes, ContextRows
 from normalis.flows.coupling import SUBNET_SCALE, AffineCoupling
-from normalis.flows.fusion import FusionCoupling, FusionSubnet
+from normalis.flows.fusion import FusionCoupling, FusionSubnet, resize
 from normalis.flows.linear import NARROW, HardPermutation
 from normalis.nn.layers import ChannelNorm
 from normalis.nn.winograd import PointwiseConv, channels_last_conv
@@ -174,27 +176,38 @@ class FoldedFusionSubnet(nn.Module):
 
     Args:
         subnet: The dense form.
-        codes: What the context can be, on the coarsest grid.
+        rows: Which rows of the table make up the context, on the coarsest grid.
+        grids: Rows and columns of each level.
     """
 
-    def __init__(self, subnet: FusionSubnet, codes: Codes) -> None:
+    def __init__(
+        self, subnet: FusionSubnet, rows: ContextRows, *, grids: tuple[tuple[int, int], ...]
+    ) -> None:
         super().__init__()
         first, norm, _, last, _ = subnet.mix.children()
         assert isinstance(first, nn.Conv2d)
         assert isinstance(norm, ChannelNorm)
         assert isinstance(last, nn.Conv2d)
         self.subnet = subnet
-        self.rows = ContextRows(codes, first.kernel_size[0])
-        self.first = FoldedConv(first, self.rows)
+        self.first = FoldedConv(first, rows)
         self.norm = norm
-        self.last = channels_last_conv(last.weight.detach(), _bias(last), grid=codes.grid)
+        self.last = channels_last_conv(last.weight.detach(), _bias(last), grid=rows.codes.grid)
+        heads = zip(cast("Iterable[nn.Conv2d]", subnet.heads), grids, strict=True)
+        self.heads = nn.ModuleList(
+            channels_last_conv(head.weight.detach(), _bias(head), grid=grid) for head, grid in heads
+        )
 
-    def forward(self, halves: list[Tensor], context: CodedContext) -> list[Tensor]:
-        """Scale and shift of each level, stacked along the channels."""
-        pooled = self.subnet.pooled(halves).permute(0, 2, 3, 1)
-        hidden = _normalised(self.norm, self.first(pooled, _bagged(self.rows(context)))).relu_()
-        mixed = F.relu(self.last(hidden)).permute(0, 3, 1, 2)
-        return self.subnet.spread(mixed, halves)
+    def forward(
+        self, halves: list[Float[Tensor, "b _ _ _"]], rows: Rows
+    ) -> list[Float[Tensor, "b _ _ _"]]:
+        """Scale and shift of each level, stacked along the channels, which are last."""
+        pooled = self.subnet.pooled([half.permute(0, 3, 1, 2) for half in halves])
+        hidden = _normalised(self.norm, self.first(pooled.permute(0, 2, 3, 1), rows)).relu_()
+        mixed = self.last(hidden).relu_().split(self.subnet.widths, dim=-1)
+        return [
+            head(half + _resized(part, half))
+            for head, half, part in zip(self.heads, halves, mixed, strict=True)
+        ]
 
 
 class FoldedFusion(nn.Module):
@@ -203,21 +216,46 @@ class FoldedFusion(nn.Module):
     Args:
         fusion: The dense form.
         codes: What the context can be, on the coarsest grid.
+        grids: Rows and columns of each level.
     """
 
-    def __init__(self, fusion: FusionCoupling, codes: Codes) -> None:
+    def __init__(
+        self, fusion: FusionCoupling, codes: Codes, *, grids: tuple[tuple[int, int], ...]
+    ) -> None:
         super().__init__()
+        kernel = next(fusion.from_second.mix.children())
+        assert isinstance(kernel, nn.Conv2d)
         self.fusion = fusion
-        self.from_second = FoldedFusionSubnet(fusion.from_second, codes)
-        self.from_first = FoldedFusionSubnet(fusion.from_first, codes)
+        self.rows = ContextRows(codes, kernel.kernel_size[0])
+        self.from_second = FoldedFusionSubnet(fusion.from_second, self.rows, grids=grids)
+        self.from_first = FoldedFusionSubnet(fusion.from_first, self.rows, grids=grids)
 
     def forward(self, xs: list[Tensor], context: CodedContext) -> tuple[list[Tensor], list[Tensor]]:
         """As `FusionCoupling.forward`."""
-        return self.fusion.couple(
-            xs,
-            from_second=lambda b: self.from_second(b, context),
-            from_first=lambda a: self.from_first(a, context),
-        )
+        rows = _bagged(self.rows(context))
+        permuted = [p(x)[0] for p, x in zip(self.fusion.permutations, xs, strict=True)]
+        pairs = [
+            x.permute(0, 2, 3, 1).split(split, dim=-1)
+            for x, split in zip(permuted, self.fusion.splits, strict=True)
+        ]
+        a, first = self._moved([x for x, _ in pairs], self.from_second([x for _, x in pairs], rows))
+        b, second = self._moved([x for _, x in pairs], self.from_first(a, rows))
+        joined = [torch.cat(pair, dim=-1).permute(0, 3, 1, 2) for pair in zip(a, b, strict=True)]
+        return joined, [one + other for one, other in zip(first, second, strict=True)]
+
+    def _moved(self, xs: list[Tensor], outputs: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Halves scaled and shifted, and the log-determinants of it."""
+        pairs = self.fusion.scales_and_shifts(outputs, channels=-1)
+        moved = [torch.addcmul(t, x, s.exp()) for x, (s, t) in zip(xs, pairs, strict=True)]
+        return moved, [s.sum(-1) for s, _ in pairs]
+
+
+def _resized(
+    part: Float[Tensor, "b i j c"], like: Float[Tensor, "b h w c"]
+) -> Float[Tensor, "b h w c"]:
+    """As the dense form does it; a part that lies by itself is resized by its channels at once."""
+    whole = part.contiguous().permute(0, 3, 1, 2)
+    return resize(whole, like.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
 def _bagged(rows: list[Int[Tensor, "_ _ _"]]) -> Rows:
