@@ -13,6 +13,7 @@ import json
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import cache, partial
 from itertools import chain, islice
 from pathlib import Path
 from statistics import mean
@@ -35,7 +36,7 @@ from normalis.images.ground import look_coarsely
 from normalis.images.planting import Defect, plant
 from normalis.images.prepare import prepare
 from normalis.metrics.ranking import auroc
-from normalis.nn.blur import blurred_enlargement
+from normalis.nn.blur import BlurredEnlargement
 from normalis.presets import preset
 from normalis.recipes import parse_assignment, recipe_from
 from normalis.scoring import Scorer
@@ -138,10 +139,15 @@ def _scores(scorer: Scorer, pictures: Iterator[Picture], smoothings: Sequence[fl
         raise SystemExit("This model's map has no parts; fit a preset of vqflow, hgad or flow.")
     size = (scorer.preparation.height, scorer.preparation.width)
     found: Scores = defaultdict(list)
+    enlarged = cache(partial(BlurredEnlargement, size=size))
     for maps in _maps(scorer, pictures):
         parts, _ = detector.parts(maps)
         for smoothing in smoothings:
-            smooth = [blurred_enlargement(part, size, sigma=smoothing) for part in parts]
+            grids = [(part.shape[1], part.shape[2]) for part in parts]
+            smooth = [
+                enlarged(grid, sigma=smoothing)(part)
+                for grid, part in zip(grids, parts, strict=True)
+            ]
             mean_map = torch.stack(smooth).mean(0)
             for share in SHARES:
                 tops = torch.stack([top_mean(part, share) for part in smooth])

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from normalis.quantize.nearest import kmeans
+from normalis.quantize.nearest import kmeans, nearest_distances
 
 __all__ = ["ConceptMemory"]
 
@@ -45,8 +45,20 @@ class ConceptMemory(nn.Module):
         self, z: Float[Tensor, "b c h w"], concept: Int[Tensor, " b"]
     ) -> Float[Tensor, "b h w"]:
         """The energy at each position."""
-        codes = self.codes[concept if len(self.codes) > 1 else torch.zeros_like(concept)]
+        own = concept if len(self.codes) > 1 else torch.zeros_like(concept)
         rows = z.flatten(2).mT
-        cross = codes.square().sum(2)[:, None] - 2 * rows @ codes.mT
-        squared = rows.square().sum(2) + cross.amin(2)
-        return (squared.clamp_min(0) / (2 * z.shape[1])).unflatten(1, z.shape[2:])
+        if z.device.type != "cpu" or torch.compiler.is_exporting():
+            squared = self._squared_at_once(rows, own)
+        else:  # the table of all distances at once would leave the cache
+            pairs = zip(rows, self.codes[own], strict=True)
+            squared = torch.stack([nearest_distances(some, known) for some, known in pairs])
+        return (squared / (2 * z.shape[1])).unflatten(1, z.shape[2:])
+
+    def _squared_at_once(
+        self, rows: Float[Tensor, "b n c"], own: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b n"]:
+        """Squared distances to the nearest code: the table of all is one product of matrices."""
+        table = torch.cat([-2 * self.codes.mT, self.codes.square().sum(2)[:, None]], dim=1)
+        ones = rows.new_ones(1, 1, 1).expand(rows.shape[0], rows.shape[1], 1)
+        least = (torch.cat([rows, ones], dim=2) @ table[own]).amin(2)
+        return (rows.square().sum(2) + least).clamp_min(0)
