@@ -8,9 +8,11 @@ from scipy.spatial.distance import cdist
 from normalis.quantize.memory import ConceptMemory
 
 
-def filled(concepts: int, *, codes: int = 5, channels: int = 3) -> ConceptMemory:
+def filled(
+    concepts: int, *, codes: int = 5, channels: int = 3, by_code: bool = False
+) -> ConceptMemory:
     generator = torch.Generator().manual_seed(0)
-    memory = ConceptMemory(concepts, codes=codes, channels=channels)
+    memory = ConceptMemory(concepts, codes=codes, channels=channels, by_code=by_code)
     memory.codes.copy_(torch.randn(memory.codes.shape, generator=generator))
     return memory
 
@@ -69,3 +71,72 @@ def test_rounding_never_makes_a_distance_negative(scale: float) -> None:
     memory.codes.mul_(scale)
     z = memory.codes[0, :1].reshape(1, 3, 1, 1).contiguous()
     assert float(memory(z, torch.tensor([0])).min()) >= 0
+
+
+def calm_and_wild(n: int, *, seed: int) -> torch.Tensor:
+    """`n` features that vary little, at 0, and then `n` that vary ten times as far, at 100."""
+    noise = torch.randn(2, n, 2, generator=torch.Generator().manual_seed(seed))
+    return torch.cat([0.5 * noise[0], 100 + 5 * noise[1]])
+
+
+def made_of(z: torch.Tensor, *, codes: int, by_code: bool = True) -> ConceptMemory:
+    memory = ConceptMemory(1, codes=codes, channels=z.shape[1], by_code=by_code)
+    memory.set_from(
+        z, torch.zeros(len(z), dtype=torch.long), generator=torch.Generator().manual_seed(0)
+    )
+    return memory
+
+
+def energies(memory: ConceptMemory, z: torch.Tensor) -> torch.Tensor:
+    return memory(z.T[None, :, :, None], torch.tensor([0]))[0, :, 0]
+
+
+def test_what_varies_much_is_as_usual_as_what_hardly_varies() -> None:
+    seen, new = calm_and_wild(2000, seed=4), calm_and_wild(2000, seed=5)
+    calm, wild = energies(made_of(seen, codes=2, by_code=False), new).view(2, -1).mean(1)
+    assert wild > 80 * calm
+    # The belief that all codes are alike is worth 16 features of the 2,000.
+    calm, wild = energies(made_of(seen, codes=2), new).view(2, -1).mean(1)
+    torch.testing.assert_close(wild, torch.tensor(1.0), atol=0.05, rtol=0)
+    assert 0.6 < calm < 1.0
+
+
+def test_an_energy_by_code_is_in_units_of_the_nearest_code() -> None:
+    plain, by_code = filled(2), filled(2, by_code=True)
+    by_code.spread.copy_(torch.rand(2, 5, generator=torch.Generator().manual_seed(6)) + 0.1)
+    z = torch.randn(3, 3, 4, 5, generator=torch.Generator().manual_seed(7))
+    concept = torch.tensor([1, 0, 1])
+    energy = by_code(z, concept)
+    for picture, k in enumerate(concept.tolist()):
+        rows = z[picture].flatten(1).T.numpy()
+        nearest = cdist(rows, by_code.codes[k].numpy()).argmin(1)
+        expected = plain(z, concept)[picture].flatten() / by_code.spread[k][nearest]
+        torch.testing.assert_close(energy[picture].flatten(), expected)
+
+
+def test_of_codes_equally_near_the_wider_counts() -> None:
+    memory = ConceptMemory(1, codes=2, channels=1, by_code=True)
+    memory.codes.copy_(torch.tensor([[[-1.0], [1.0]]]))
+    memory.spread.copy_(torch.tensor([[1.0, 4.0]]))
+    z = torch.zeros(1, 1, 1, 1)
+    torch.testing.assert_close(memory(z, torch.tensor([0])), torch.full((1, 1, 1), 0.5 / 4))
+
+
+def test_few_features_say_nothing_of_single_codes() -> None:
+    z = torch.randn(64, 4, generator=torch.Generator().manual_seed(8))
+    spread = made_of(z, codes=48).spread
+    assert spread.max() < 2 * spread.min()
+
+
+def test_features_that_are_the_codes_leave_energies_finite() -> None:
+    z = torch.randn(4, 2, generator=torch.Generator().manual_seed(9))
+    memory = made_of(z, codes=8)
+    assert torch.isfinite(energies(memory, z + 1)).all()
+    torch.testing.assert_close(energies(memory, z), torch.zeros(4), atol=1e-1, rtol=0)
+
+
+def test_without_features_every_code_is_as_wide() -> None:
+    """The state that a saved model is read into."""
+    memory = filled(1, by_code=True)
+    z = torch.randn(1, 3, 2, 2)
+    torch.testing.assert_close(memory(z, torch.tensor([0])), filled(1)(z, torch.tensor([0])))
