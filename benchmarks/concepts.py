@@ -96,7 +96,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("data", type=Path, nargs="+")
     parser.add_argument("--name", default="embedded")
     parser.add_argument("--preset", default="vqflow")
-    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE")
     parser.add_argument("--every", type=int, default=1, help="n-th picture alone of each product")
     parser.add_argument("--draws", type=int, default=30, help="random sets of either kind")
     parser.add_argument("--cache", type=Path)

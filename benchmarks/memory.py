@@ -23,7 +23,7 @@ def main() -> None:
     """Measure both commands."""
     parser = argparse.ArgumentParser(description="Peak memory of fit and score.")
     parser.add_argument("data", type=Path)
-    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE")
     options = parser.parse_args()
     extra = [word for assignment in options.set for word in ("--set", assignment)]
     with tempfile.TemporaryDirectory() as folder:

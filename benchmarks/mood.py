@@ -94,7 +94,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("data", type=Path)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--presets", nargs="+", default=["lsr", "vqvae", "vae"])
-    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE")
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--out", type=Path, help="folder of the slices and fits")
     parser.add_argument("--results", type=Path, default=RESULTS)

@@ -1,6 +1,6 @@
 """Which form of the image score? Asked of planted defects, never of a test set.
 
-    python benchmarks/planted.py DATA --name embedded [--set NAME=VALUE ...]
+    python benchmarks/planted.py DATA --name embedded [--preset hgad] [--set NAME=VALUE ...]
 
 Fits a model on the good pictures of DATA, plants defects of many kinds and sizes on good pictures
 that took no part in the training, and measures for every smoothing, share and kind of image score
@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from statistics import mean
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,8 +28,8 @@ from normalis.api import FitOptions, fit, load
 from normalis.bundle.load import picture_uses
 from normalis.bundle.sealed import file_digest
 from normalis.datasets.layouts import open_dataset
+from normalis.detectors.contract import ScoresInParts
 from normalis.detectors.records import top_mean
-from normalis.detectors.vqflow.detector import VQFlow
 from normalis.evaluation.machine import machine
 from normalis.features.store import as_stored
 from normalis.images.decode import Picture, read_picture
@@ -108,7 +108,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("data", type=Path)
     parser.add_argument("--name", default="embedded")
     parser.add_argument("--preset", default="vqflow")
-    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE")
     parser.add_argument("--cache", type=Path)
     parser.add_argument(
         "--model", type=Path, help="of an earlier fit on DATA, in place of a new one"
@@ -128,17 +128,18 @@ def _held_out(data: Path, model: Path, *served: str) -> dict[str, list[Path]]:
     return products
 
 
-def _detectors(scorer: Scorer, validation: Iterable[Path]) -> dict[bool, VQFlow]:
+def _detectors(scorer: Scorer, validation: Iterable[Path]) -> dict[bool, ScoresInParts]:
     """The detector, and if its memories count by code another whose memories do not."""
-    detector = cast("VQFlow", scorer.detector)
-    memories = cast("Sequence[ConceptMemory]", detector.memories)
+    if not isinstance(scorer.detector, ScoresInParts):
+        raise SystemExit("This model's map has no parts; fit a preset of vqflow, hgad or flow.")
+    other = copy.deepcopy(scorer.detector)
+    memories = [part for part in other.modules() if isinstance(part, ConceptMemory)]
     if not any(memory.by_code for memory in memories):
-        return {False: detector}
-    other = copy.deepcopy(detector)
-    for memory in cast("Sequence[ConceptMemory]", other.memories):
+        return {False: scorer.detector}
+    for memory in memories:
         memory.by_code = False
     other.set_scale(_maps(scorer, (read_picture(path) for path in validation)))
-    return {True: detector, False: other}
+    return {True: scorer.detector, False: other}
 
 
 def _planted(pictures: Sequence[Picture]) -> Iterator[Picture]:
@@ -154,18 +155,19 @@ def _planted(pictures: Sequence[Picture]) -> Iterator[Picture]:
 @torch.inference_mode()
 def _scores(
     scorer: Scorer,
-    detectors: dict[bool, VQFlow],
+    detectors: dict[bool, ScoresInParts],
     pictures: Iterator[Picture],
     *,
     smoothings: Sequence[float],
 ) -> Scores:
     """The image scores in every form."""
+    size = (scorer.preparation.height, scorer.preparation.width)
     found: Scores = defaultdict(list)
     for maps in _maps(scorer, pictures):
         for by_code, detector in detectors.items():
             parts, _ = detector.parts(maps)
             for smoothing in smoothings:
-                for form, tops in _tops(parts, detector.form.maps.size, smoothing=smoothing):
+                for form, tops in _tops(parts, size, smoothing=smoothing):
                     found[(*form, by_code)] += tops.tolist()
     return found
 

@@ -28,7 +28,7 @@ from normalis.evaluation.result import Result
 from normalis.presets import preset
 from normalis.recipes import Recipe, parse_assignment, recipe_from
 from normalis.report.concepts import agreement, concepts
-from normalis.report.tables import as_markdown, figure_table
+from normalis.report.tables import as_markdown, figure_table, markdown_text
 from normalis.report.verdicts import class_of
 from normalis.suites.outcome import RunRecord
 
@@ -69,7 +69,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("data", type=Path, nargs="+")
     parser.add_argument("--name", default="real")
     parser.add_argument("--preset", default="hgad")
-    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE")
     parser.add_argument("--told", action="store_true", help="hgad: also with its categories told")
     parser.add_argument("--alone", nargs="*", default=[], metavar="NAME", help="also by itself")
     parser.add_argument("--cache", type=Path)
@@ -127,9 +127,9 @@ def _beside(made: dict[str, tuple[RunRecord, Result]]) -> str:
     lines = [
         "Image AUROC / pixel AUROC / AUPRO of the honest score, in per cent.",
         "",
-        "| class | " + " | ".join(made) + " |",
+        "| class | " + " | ".join(map(markdown_text, made)) + " |",
         "| :-- |" + " --: |" * len(made),
-        *(f"| {name} | {' | '.join(row)} |" for name, row in rows.items()),
+        *(f"| {markdown_text(name)} | {' | '.join(row)} |" for name, row in rows.items()),
     ]
     return "\n".join(lines)
 

@@ -289,9 +289,9 @@ def test_what_is_not_there_is_named(data: Path, model: Path, tmp_path: Path, nam
         evaluate(given[0], given[1])
 
 
-def test_the_package_itself_offers_the_three_verbs(tmp_path: Path) -> None:
+def test_the_package_itself_offers_the_three_verbs(model: Path, tmp_path: Path) -> None:
     assert normalis.fit is fit
-    assert normalis.load is load
+    assert normalis.load(model).calibration == load(model).calibration
     assert normalis.evaluate is evaluate
     with pytest.raises(AttributeError, match="no attribute 'predict'"):
         _ = getattr(normalis, "predict")  # noqa: B009

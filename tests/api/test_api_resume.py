@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -131,8 +132,8 @@ def test_nothing_but_a_model_is_ever_replaced(world: World, tmp_path: Path) -> N
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "holiday.jpg").write_text("dear")
     (tmp_path / "file").write_text("dear")
-    for name in ("photos", "file"):
-        refused(world, tmp_path / name, "is not a normalis model", overwrite=True)
+    for name, overwrite in product(("photos", "file"), (False, True)):
+        refused(world, tmp_path / name, "is not a normalis model", overwrite=overwrite)
     assert (tmp_path / "photos" / "holiday.jpg").read_text() == "dear"
 
 

@@ -61,6 +61,10 @@ def test_a_bundle_is_json_and_safetensors(world: World) -> None:
     assert set(manifest["files"]) == set(FILES) - {MANIFEST}
 
 
+def test_whoever_may_read_one_file_of_a_bundle_may_read_all(world: World) -> None:
+    assert len({path.stat().st_mode for path in world[0].iterdir()}) == 1
+
+
 def test_a_model_knows_its_pictures(world: World) -> None:
     assert picture_uses(world[0]) == {"a" * 64: "train"}
 

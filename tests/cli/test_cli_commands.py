@@ -95,7 +95,7 @@ def test_strict_stops_and_leaves_no_table(fitted: Fitted, tmp_path: Path) -> Non
     out = tmp_path / "out"
     lines = run("score", fitted.model, tmp_path / "in", "--out", out, "--strict", fails=2)
     assert lines[-1].startswith(f"error: {tmp_path / 'in' / '2.png'}: ")
-    assert not [path for path in out.iterdir() if path.is_file()]
+    assert not out.exists()
 
 
 def test_a_lower_far_is_never_laxer(fitted: Fitted, tmp_path: Path) -> None:
@@ -160,3 +160,24 @@ def test_the_cache_is_listed_and_cleared(fitted: Fitted) -> None:
 def test_cache_alone_lists_and_clearing_asks(own_cache: Path) -> None:
     assert run("cache") == [f"{own_cache}: no features are stored here"]
     assert "Remove all stores" in run("cache", "clear", fails=1)[0]
+
+
+def test_score_takes_a_manifest_in_the_order_of_its_rows(fitted: Fitted, tmp_path: Path) -> None:
+    for name in ("b.png", "a.png", "c.png"):
+        draw(tmp_path / "in" / name, kind="disc", seed=1, defect=name == "b.png")
+    table = tmp_path / "in" / "table.csv"
+    table.write_text("path,label,split\nc.png,1,test\na.png,good,train\ngone.png,,\nb.png,,\n")
+    lines = run("score", fitted.model, table, "--out", tmp_path / "out")
+    rows = answers(tmp_path / "out")
+    assert [row["path"] for row in rows] == [str(tmp_path / "in" / f"{n}.png") for n in "cab"]
+    assert [row["overlay"] for row in rows] == [f"overlays/{name}.png.png" for name in "cab"]
+    assert lines[0] == "table.csv: 1 pictures do not exist and were left out (gone.png)."
+
+
+def test_names_that_a_terminal_would_obey_are_escaped(fitted: Fitted, tmp_path: Path) -> None:
+    path = tmp_path / "in" / "one\ntwo\x1b[31m.png"
+    path.parent.mkdir()
+    path.write_text("no picture")
+    lines = run("score", fitted.model, path.parent, "--out", tmp_path / "out")
+    assert any("one\\ntwo\\x1b[31m.png: this is not a picture" in line for line in lines)
+    assert answers(tmp_path / "out")[0]["path"] == str(path)

@@ -8,6 +8,8 @@ import pytest
 from cli_samples import TINY, Fitted, draw, make_products, run
 from PIL import Image
 
+from normalis.bundle import sealed
+from normalis.bundle.sealed import file_digest
 from normalis.evaluation import HONEST, PAPER, read_result
 from normalis.report.thumbnails import Thumbnails
 
@@ -72,6 +74,21 @@ def test_a_table_alone_writes_nothing(fitted: Fitted, tmp_path: Path) -> None:
     assert not any(line.startswith(("result: ", "report: ")) for line in lines)
     assert sorted(fitted.model.parent.rglob("*")) == before
     assert list(tmp_path.iterdir()) == []
+
+
+def test_each_file_of_the_model_is_compared_with_its_digest_once(
+    fitted: Fitted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def digest(path: Path) -> str:
+        read.append(path.name)
+        return file_digest(path)
+
+    monkeypatch.setattr(sealed, "file_digest", digest)
+    run("evaluate", fitted.model, fitted.data)
+    others = [path.name for path in fitted.model.iterdir() if path.name != "manifest.json"]
+    assert sorted(read) == sorted(others)
 
 
 def test_a_report_alone_is_a_result_too(fitted: Fitted, tmp_path: Path) -> None:

@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from cli_samples import Fitted, draw, run
 
+import normalis
+from normalis.errors import ExportError
+from normalis.results import Result
+
 # Runs the program where torch and what comes with it cannot be imported.
 WITHOUT_TORCH = """
 import sys
@@ -16,14 +20,16 @@ class Missing:
         if name.split(".")[0] in {"torch", "timm", "torchvision", "safetensors", "huggingface_hub"}:
             raise ModuleNotFoundError(f"No module named '{name}'", name=name.split(".")[0])
 sys.meta_path.insert(0, Missing())
+"""
+PROGRAM = """
 sys.argv = ["normalis", *sys.argv[1:]]
 from normalis.cli.main import main
 main()
 """
 
 
-def without_torch(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", WITHOUT_TORCH, *map(str, arguments)]
+def without_torch(*arguments: object, program: str = PROGRAM) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", WITHOUT_TORCH + program, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -47,9 +53,11 @@ def test_an_exported_model_is_scored_without_torch_to_the_same_files(
     draw(pictures / "1.png", kind="disc", seed=1)
     draw(pictures / "2.png", kind="bar", seed=2, defect=True)
     (pictures / "broken.png").write_text("no picture")
+    table = pictures / "table.csv"
+    table.write_text("path\n2.png\nbroken.png\n1.png\n")
     flags = ["--raw", "npy", "--far", "0.4", "--threads", "1"]
-    run("score", fitted.model, pictures, "--out", tmp_path / "ours", *flags)
-    done = without_torch("score", onnx, pictures, "--out", tmp_path / "theirs", *flags)
+    run("score", fitted.model, table, "--out", tmp_path / "ours", *flags)
+    done = without_torch("score", onnx, table, "--out", tmp_path / "theirs", *flags)
     assert done.returncode == 0, done.stderr
     ours, theirs = rows(tmp_path / "ours"), rows(tmp_path / "theirs")
     for one, other in zip(ours, theirs, strict=True):
@@ -62,6 +70,21 @@ def test_an_exported_model_is_scored_without_torch_to_the_same_files(
         for out in (tmp_path / "ours", tmp_path / "theirs")
     ]
     assert names[0] == names[1]
+
+
+def test_in_python_too_an_exported_model_needs_no_torch(onnx: Path, tmp_path: Path) -> None:
+    picture = draw(tmp_path / "1.png", kind="disc", seed=1)
+    program = (
+        "import normalis\n(answer,) = normalis.load(sys.argv[1]).score([sys.argv[2]])\n"
+        "print(answer.score)\n"
+    )
+    done = without_torch(onnx, picture, program=program)
+    assert done.returncode == 0, done.stderr
+    (ours,) = normalis.load(onnx).score([picture])
+    assert isinstance(ours, Result)
+    assert float(done.stdout) == ours.score
+    with pytest.raises(ExportError, match="runs on the cpu"):
+        normalis.load(onnx, device="cuda")
 
 
 def test_what_needs_torch_names_the_extra(fitted: Fitted, tmp_path: Path) -> None:

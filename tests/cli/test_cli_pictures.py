@@ -71,3 +71,36 @@ def test_what_is_left_out_is_said(root: Path) -> None:
     listed = list_pictures([root / "in"], leave_out=[root / "out"])
     assert len(listed.paths) == 3
     assert "link.png" in listed.warnings[0]
+
+
+def test_a_manifest_names_pictures_and_the_places_of_slices(root: Path) -> None:
+    (root / "in" / "t.csv").write_text("image,position\nb/2.png,0.25\na.JPG,\nb/no.png,0\n")
+    listed = list_pictures([Path("in/t.csv"), Path("in")], leave_out=[Path("out")])
+    assert [path.as_posix() for path in listed.paths] == ["in/b/2.png", "in/a.JPG", "in/b/1.png"]
+    assert listed.positions == {Path("in/b/2.png"): 0.25}
+    assert listed.root == root / "in"
+    assert len(listed.warnings) == 1
+    assert "b/no.png" in listed.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path\n", "in/t.csv: no pictures were found here"),
+        ("path\nno.png\n", r"do not exist and were left out \(no.png\)"),
+        ("name\na.JPG\n", 'in/t.csv: there is no column "path"'),
+        ("path\n../more/odd\n", "leads out of"),
+    ],
+)
+def test_a_manifest_without_pictures_is_refused(root: Path, text: str, message: str) -> None:
+    (root / "in" / "t.csv").write_text(text)
+    with pytest.raises(DatasetError, match=message):
+        names("in/t.csv")
+
+
+@pytest.mark.usefixtures("root")
+def test_answers_among_the_pictures_are_warned_of() -> None:
+    inside = list_pictures([Path("in")], leave_out=[Path("in/out/overlays"), Path("in/out/maps")])
+    assert [warning.partition(":")[0] for warning in inside.warnings] == ["in/out/overlays"]
+    for given in ("in", "in/a.JPG"):
+        assert list_pictures([Path(given)], leave_out=[Path("out/overlays")]).warnings == ()

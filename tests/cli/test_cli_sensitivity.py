@@ -37,6 +37,7 @@ def test_a_mistake_is_one_clear_line(
     command = ["sensitivity", fitted.model, fitted.data, "--out", tmp_path / "card"]
     lines = run(*command, *options, fails=2)
     assert lines[-1].startswith(message)
+    assert not (tmp_path / "card").exists()
 
 
 def test_a_card_among_the_pictures_is_refused(fitted: Fitted) -> None:
@@ -49,3 +50,4 @@ def test_a_card_among_the_pictures_is_refused(fitted: Fitted) -> None:
 def test_a_model_that_is_none_is_refused(fitted: Fitted, tmp_path: Path) -> None:
     lines = run("sensitivity", tmp_path, fitted.data, "--out", tmp_path / "card", fails=2)
     assert "not a normalis model" in lines[-1]
+    assert list(tmp_path.iterdir()) == []

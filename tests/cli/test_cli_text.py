@@ -2,7 +2,7 @@
 
 import pytest
 
-from normalis.cli.text import amount, counted, duration, skipped_lines, tell
+from normalis.cli.text import amount, counted, duration, one_line, skipped_lines, tell
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,12 @@ def test_what_was_skipped_is_named_once_and_cut_off() -> None:
 def test_a_name_that_is_not_text_can_be_printed(capsys: pytest.CaptureFixture[str]) -> None:
     tell("caf\udce9.png")
     assert capsys.readouterr().out == "caf\\udce9.png\n"
+
+
+def test_what_a_terminal_would_obey_is_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    tell("two\nlines\tand \x1b[31mred\x07\r\x9b", "caf\udce9 — 産品")
+    assert capsys.readouterr().out == (
+        "two\nlines\tand \\x1b[31mred\\x07\\r\\x9b\ncaf\\udce9 — 産品\n"
+    )
+    assert one_line("a\nb\r\nc d") == "a\\nb\\r\\nc d"
+    assert skipped_lines([("a\nb", "bad")]) == ["  a\\nb: bad"]

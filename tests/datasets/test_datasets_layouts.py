@@ -152,9 +152,24 @@ def test_the_layout_can_be_stated(tmp_path: Path) -> None:
         open_dataset(tmp_path, layout="mvtech")
 
 
+def test_defects_in_a_plain_folder_are_warned_of(tmp_path: Path) -> None:
+    names = ("good/1.png", "good/2.png", "a/NG/deep/3.png", "bad.png", "badge/4.png")
+    dataset = open_dataset(touch(tmp_path, *names))
+    assert (dataset.layout, len(dataset.train_good)) == ("folder", 5)
+    (warning,) = dataset.warnings
+    assert warning.startswith("a/NG: in a plain folder every picture is taken for good")
+
+
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=rf"{tmp_path}: there are no pictures here \(.*\.png"):
         open_dataset(tmp_path)
+
+
+def test_a_manifest_without_pictures_is_named(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("path\nno.png\n")
+    with pytest.raises(DatasetError, match=r"table\.csv: names no picture .* left out \(no\.png"):
+        open_dataset(table)
 
 
 def test_a_folder_with_only_unusable_pictures_says_why(tmp_path: Path) -> None:

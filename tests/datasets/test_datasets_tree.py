@@ -138,3 +138,13 @@ def test_a_root_that_is_a_circle_of_links_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "circle").symlink_to("circle")
     with pytest.raises(DatasetError, match=r"circle: the folder cannot be read"):
         Tree(tmp_path / "circle")
+
+
+def test_pictures_that_cannot_be_read_are_not_passed_over(tmp_path: Path) -> None:
+    touch(tmp_path, "1.png", "IMG_1.HEIC", "b/2.gif", "old.gif/3.png", "notes.txt")
+    names, warnings = listing(tmp_path)
+    assert names == ["1.png", "old.gif/3.png"]
+    assert warnings == (
+        "Pictures to be converted, as to PNG, before they can be read: 2 left out "
+        "(IMG_1.HEIC, b/2.gif).",
+    )

@@ -44,6 +44,18 @@ def test_a_score_is_the_same_alone_and_in_any_batch(name: str) -> None:
 
 
 @every_form
+def test_a_score_is_made_of_the_parts(name: str) -> None:
+    detector, maps = ready(name), made_maps(3, seed=2)
+    parts, guess = detector.parts(maps)
+    scores = detector.score(maps)
+    assert len(parts) == len(detector.flows) + len(detector.memories)
+    total, image = detector.form.joined(parts)
+    torch.testing.assert_close(total, scores.maps)
+    torch.testing.assert_close(image, scores.image)
+    torch.testing.assert_close(guess.concept, scores.concept)
+
+
+@every_form
 def test_maps_lie_on_the_prepared_pictures_grid(name: str) -> None:
     scores = ready(name).score(made_maps(3))
     assert scores.maps.shape == (3, 32, 32)

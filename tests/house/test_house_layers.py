@@ -7,7 +7,7 @@ import pytest
 from source_tree import Imported, Module, imports, modules
 
 LEVELS = {
-    **dict.fromkeys(["ahead", "errors", "lazy", "progress"], 0),
+    **dict.fromkeys(["ahead", "errors", "folders", "lazy", "progress"], 0),
     **dict.fromkeys(["autoencoder", "flows", "metrics", "mixtures", "nn", "prior", "quantize"], 1),
     **dict.fromkeys(["backbones", "datasets", "features", "images", "volumes"], 2),
     "detectors": 3,

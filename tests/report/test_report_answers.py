@@ -12,6 +12,7 @@ import tifffile
 from PIL import Image
 from report_samples import RANGE, hot_map, make_result
 
+from normalis.errors import ResultError
 from normalis.report.answers import Answer, AnswerWriter
 from normalis.results import Result, Skipped
 
@@ -184,3 +185,30 @@ def test_raw_maps_share_one_range_as_tiff(tmp_path: Path) -> None:
     assert description == {"low": -1.0, "high": 15.0}
     back = stored / 65535 * 16.0 - 1.0
     assert np.abs(back - hot_map()).max() < 16.0 / 65535
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders are not held there")
+def test_one_run_at_a_time_writes_into_a_folder(tmp_path: Path) -> None:
+    with writer(tmp_path) as first:
+        add(first, make_result(tmp_path / "a.png"))
+        with pytest.raises(ResultError, match=r"out: another run writes its answers here"):
+            writer(tmp_path).__enter__()
+        add(first, make_result(tmp_path / "b.png"))
+    assert len(rows(tmp_path / "out")) == 2
+    with writer(tmp_path):
+        pass
+    assert rows(tmp_path / "out") == []
+
+
+def test_what_a_killed_run_left_half_written_goes(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for name in ("overlays/a/.1.png.png.77.tmp", "overlays/.mine.tmp", "maps/.2.npy.8.tmp"):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).touch()
+    with writer(tmp_path):
+        pass
+    assert len(files(out)) == 2 + 3, "no run was killed here"
+    (out / "answers.csv.partial").touch()
+    with writer(tmp_path):
+        pass
+    assert files(out) == {"answers.csv", "answers.jsonl", "overlays/.mine.tmp"}

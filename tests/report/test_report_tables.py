@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
 from report_samples import evaluation
 
 from normalis.evaluation import Figures
-from normalis.report.tables import as_markdown, as_text, figure_table
+from normalis.report.tables import as_markdown, as_text, figure_table, markdown_text
 
 HONEST = evaluation("bottle", "pill", value=0.98765, protocol="honest score; at 256 pixels")
 PAPER = evaluation("bottle", "pill", value=None, protocol="paper score; at 256 pixels")
@@ -71,3 +72,22 @@ def test_markdown_has_as_many_cells_in_every_line() -> None:
     assert len(lines) == 2 + len(odd.rows)
     assert {line.replace("\\|", "").count("|") for line in lines} == {len(odd.columns) + 1}
     assert lines[2].startswith("| a\\|b | honest |")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        *[("a|b", r"a\|b"), ("a`b", r"a\`b"), ("a\nb\r\nc", "a b c"), ("a*b*", r"a\*b\*")],
+        *[("dark_spot", "dark_spot"), ("_x_", r"\_x\_"), ("a~~b", r"a\~\~b"), ("R&D", "R&D")],
+        *[("&lt;b>", r"\&lt;b\>"), ("[a](b)", r"\[a\](b)"), ("a\\|b", r"a\\\|b")],
+    ],
+)
+def test_a_name_means_nothing_but_itself_in_markdown(name: str, shown: str) -> None:
+    assert markdown_text(name) == shown
+
+
+def test_a_line_break_in_a_name_breaks_no_row() -> None:
+    odd = figure_table(evaluation("a\nb"), evaluation("a\nb"))
+    assert len(as_text(odd).splitlines()) == len(as_text(TABLE).splitlines()) - 2
+    assert as_text(odd).splitlines()[3].startswith("a b ")
+    assert as_markdown(odd).splitlines()[2].startswith("| a b | honest |")

@@ -129,8 +129,11 @@ def test_without_held_out_pictures_the_last_epoch_is_kept(
 
 
 def test_few_pictures_make_more_epochs(table: FeatureTable, tmp_path: Path) -> None:
-    _, records = run(table, tmp_path / "c.pt", epochs=1, least_steps=10)
-    assert len(records) == math.ceil(10 / (32 // 8))
+    heard = Listener()
+    _, records = run(table, tmp_path / "c.pt", epochs=1, least_steps=10, observer=heard)
+    assert len(records) == math.ceil(10 / (32 // 8)) == 3
+    (said,) = heard.said
+    assert said.startswith("32 pictures are few: there are 3 passes over them and not 1, as ")
 
 
 def test_a_batch_is_never_larger_than_the_data(table: FeatureTable, tmp_path: Path) -> None:
@@ -267,7 +270,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(
         original(state, path)
 
     monkeypatch.setattr(torch, "save", save)
-    with pytest.raises(FitError, match=r"c\.pt: cannot be written"):
+    with pytest.raises(FitError, match=r"c\.pt: cannot be written \(as on a full disk\); make"):
         run(table, tmp_path / "c.pt")
     assert [path.name for path in tmp_path.iterdir()] == ["c.pt"]
     assert torch.load(tmp_path / "c.pt", weights_only=True)["epoch"] == 2

@@ -5,12 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from normalis.api.device import device_named
 from normalis.api.judges import Judgement, Judges
-from normalis.api.load import BundleInfo, describe, load
+from normalis.api.load import BundleInfo, describe
 from normalis.api.masks import Mask, mask_of
 from normalis.api.options import Paths, named, paths_of
 from normalis.api.whole_set import judge_sets
-from normalis.bundle.load import picture_uses
+from normalis.bundle.load import load_bundle, picture_uses
 from normalis.bundle.sealed import file_digest
 from normalis.datasets.sample import GOOD, Sample, printable
 from normalis.datasets.union import open_union, set_name
@@ -77,7 +78,7 @@ def evaluate(
         SettingsError: There is no such device or layout.
     """
     observer, watch = observer or Silent(), Stopwatch()
-    info = describe(model)
+    computes_on, info = device_named(device), describe(model)
     roots = paths_of(data)
     samples = _labelled(roots, layout, observer)
     with watch.measure("comparing with the fitted pictures"):
@@ -85,7 +86,7 @@ def evaluate(
     if seen and not allow_seen:
         raise DatasetError(f"{named(roots)}: {_refusal(seen, len(samples))}")
     with watch.measure("loading the model"):
-        scorer = load(model, device=device)
+        scorer = load_bundle(info.path, device=computes_on, checked=info.manifest)
     scorer.watch = watch
     if scorer.detector.scores_sets:
         judged = judge_sets(scorer, samples, observer=observer)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from normalis.api.device import device_named
-from normalis.bundle.load import bundle_recipe, check_files, load_bundle
-from normalis.bundle.manifest import SCHEMA, Manifest, read_manifest
+from normalis.bundle.load import bundle_recipe, checked_manifest, load_bundle
+from normalis.bundle.manifest import SCHEMA, Manifest
 from normalis.calibration import Calibration
 from normalis.recipes import Recipe
 from normalis.scoring import Scorer
@@ -54,8 +54,7 @@ def describe(path: Path | str) -> BundleInfo:
         BundleError: Not a model, of a newer format, or altered.
     """
     folder = Path(path)
-    manifest = read_manifest(folder)
-    check_files(folder, manifest)
+    manifest = checked_manifest(folder)
     return BundleInfo(
         path=folder,
         schema=SCHEMA,

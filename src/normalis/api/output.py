@@ -7,6 +7,7 @@ from typing import Any
 
 from normalis.bundle.manifest import MANIFEST
 from normalis.errors import FitError
+from normalis.folders import folder_made
 from normalis.images.write import write_text
 
 __all__ = ["Output"]
@@ -42,14 +43,14 @@ class Output:
         """
         if not self.path.absolute().parent.is_dir():
             raise FitError(f"{self.path}: the folder {self.path.parent} does not exist; make it.")
+        if self.path.exists() and not (self.path / MANIFEST).is_file():
+            raise FitError(
+                f"{self.path}: is already there and is not a normalis model, which alone may be "
+                "replaced; choose another --out."
+            )
         if self.path.exists() and not self.overwrite:
             raise FitError(
                 f"{self.path}: is already there; choose another --out, or add --overwrite."
-            )
-        if self.path.exists() and not (self.path / MANIFEST).is_file():
-            raise FitError(
-                f"{self.path}: is not a normalis model, and --overwrite replaces nothing else; "
-                "choose another --out."
             )
         if self.partial.exists() and not (self.resume or self.overwrite):
             raise FitError(
@@ -79,8 +80,8 @@ class Output:
         if self.partial.exists():
             shutil.rmtree(self.partial)
         try:
-            self.partial.mkdir()
-            write_text(note, text)
+            with folder_made(self.partial):
+                write_text(note, text)
         except OSError as error:
             raise FitError(f"{self.partial}: cannot be written ({error.strerror}).") from error
 

@@ -101,8 +101,8 @@ def missing_weights(name: str, *, download: bool) -> WeightsError:
     tried = "and could not be downloaded" if download else "and nothing is downloaded unasked"
     return WeightsError(
         f'The weights of "{name}" are not in the hub cache, {tried}. Supply them in one of three '
-        "ways: put them into the hub cache beforehand (with the setting download=true on a "
-        "machine that is online); give a .safetensors or .pth file with --weights FILE; or use "
+        "ways: put them into the hub cache beforehand (with --set backbone.download=true on "
+        "a machine that is online); give a .safetensors or .pth file with --weights FILE; or use "
         'the backbone "embedded", whose weights are installed already.'
     )
 

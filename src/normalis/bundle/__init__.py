@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from normalis.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from normalis.bundle.load import bundle_recipe, check_files, load_bundle, picture_uses
+    from normalis.bundle.load import bundle_recipe, checked_manifest, load_bundle, picture_uses
     from normalis.bundle.manifest import (
         MANIFEST,
         SCHEMA,
@@ -25,7 +25,7 @@ __all__ = [
     "Manifest",
     "PictureCounts",
     "bundle_recipe",
-    "check_files",
+    "checked_manifest",
     "file_digest",
     "load_bundle",
     "picture_uses",

@@ -22,10 +22,12 @@ from normalis.recipes import Recipe, recipe_of
 from normalis.results import MapRange
 from normalis.scoring import Scorer
 
-__all__ = ["bundle_recipe", "check_files", "load_bundle", "picture_uses"]
+__all__ = ["bundle_recipe", "checked_manifest", "load_bundle", "picture_uses"]
 
 
-def load_bundle(folder: Path, *, device: torch.device, compiled: bool = True) -> Scorer:
+def load_bundle(
+    folder: Path, *, device: torch.device, compiled: bool = True, checked: Manifest | None = None
+) -> Scorer:
     """A fitted model from its folder.
 
     Args:
@@ -33,13 +35,14 @@ def load_bundle(folder: Path, *, device: torch.device, compiled: bool = True) ->
         device: Where the model computes.
         compiled: The detector's fastest form; otherwise the one that was trained, with the same
             scores but for rounding.
+        checked: Its manifest, where the files have just been compared with it; this is not done
+            again.
 
     Raises:
         BundleError: Not a bundle, of a newer format, or altered: a file is missing or has another
             sha256 than the manifest says.
     """
-    manifest = read_manifest(folder)
-    check_files(folder, manifest)
+    manifest = checked or checked_manifest(folder)
     recipe = bundle_recipe(folder, manifest)
     shapes = PictureShapes(manifest.size, manifest.maps)
     try:
@@ -81,18 +84,21 @@ def bundle_recipe(folder: Path, manifest: Manifest) -> Recipe:
     return recipe
 
 
-def check_files(folder: Path, manifest: Manifest) -> None:
-    """Compare every file with the digest that the manifest gives.
+def checked_manifest(folder: Path) -> Manifest:
+    """What a model states, once every file was compared with the digest that it gives.
 
     Raises:
-        BundleError: A file is missing, was changed, or lies elsewhere.
+        BundleError: Not a bundle, of a newer format, or a file is missing, was changed, or lies
+            elsewhere.
     """
+    manifest = read_manifest(folder)
     check_digests(folder, manifest.files, kind=BUNDLE)
     for name in (BACKBONE, DETECTOR, DATA):
         if name not in manifest.files:
             raise BundleError(
                 f"{folder / MANIFEST}: does not name {name}; the model is incomplete."
             )
+    return manifest
 
 
 def picture_uses(folder: Path) -> dict[str, str]:

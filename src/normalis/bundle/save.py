@@ -1,6 +1,7 @@
 """Writes a fitted model as a folder of JSON and safetensors."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +46,8 @@ def write_bundle(
         save_file(_contiguous(detector), folder / DETECTOR)
         save_file(_contiguous(backbone), folder / BACKBONE)
         (folder / DATA).write_text(json.dumps(digests, indent=0) + "\n", encoding="utf-8")
+        for name in (DETECTOR, BACKBONE):  # safetensors' own are for nobody but their owner
+            shutil.copymode(folder / DATA, folder / name)
         others = sorted(path.name for path in folder.iterdir() if path.name != MANIFEST)
         sealed = replace(manifest, files={name: file_digest(folder / name) for name in others})
         (folder / MANIFEST).write_text(sealed.to_text(), encoding="utf-8")

@@ -35,10 +35,11 @@ def benchmark(
     ] = None,
     assignments: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Any setting, for all variants."),
+        typer.Option("--set", metavar="NAME=VALUE...", help="Any settings, for all variants."),
     ] = None,
     cache: Annotated[
-        Path | None, typer.Option(help="Folder of the features; $NORMALIS_CACHE by default.")
+        Path | None,
+        typer.Option(help="Folder of the features; $NORMALIS_CACHE, or the user's, by default."),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
 ) -> None:

@@ -15,9 +15,12 @@ def cache(
         Literal["list", "clear"], typer.Argument(help="See what is stored, or remove it.")
     ] = "list",
     folder: Annotated[
-        Path | None, typer.Option("--cache", help="Its folder; $NORMALIS_CACHE by default.")
+        Path | None,
+        typer.Option("--cache", help="Its folder; $NORMALIS_CACHE, or the user's, by default."),
     ] = None,
-    key: Annotated[str | None, typer.Option(help="Clear only the store of this key.")] = None,
+    key: Annotated[
+        str | None, typer.Option(help="Clear only this one, as 'list' names it.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Clear without asking.")] = False,
 ) -> None:
     """See and clear the stored features; they are computed again when they are needed."""

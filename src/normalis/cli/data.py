@@ -21,7 +21,9 @@ def _group() -> None:
 @data.command()
 def check(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder or manifest.")],
-    layout: Annotated[str, typer.Option(help="Expect this layout.")] = "auto",
+    layout: Annotated[
+        str, typer.Option(help="Expect this one: mvtec, visa, btad, mvtec3d, folder or manifest.")
+    ] = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Decode every picture; print layout, counts, sizes, modes, and what is wrong."""

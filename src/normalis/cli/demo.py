@@ -18,10 +18,12 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder of the model and the report.")] = Path(
         "demo-out"
     ),
-    data: Annotated[Path | None, typer.Option(help="Other pictures, with a test part.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Other pictures, with a labelled test part.")
+    ] = None,
     assignments: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Any setting of the fit."),
+        typer.Option("--set", metavar="NAME=VALUE...", help="Any settings of the fit."),
     ] = None,
 ) -> None:
     """Fit, evaluate and report on the pictures in examples/; the result is a page to open."""
@@ -31,6 +33,7 @@ def demo(
     from normalis.cli.observer import observing
     from normalis.cli.recipe import chosen_recipe
     from normalis.cli.testset import judge
+    from normalis.folders import folder_made
     from normalis.report.site import require_site
 
     pictures = data or _EXAMPLES
@@ -41,8 +44,7 @@ def demo(
         )
     recipe = chosen_recipe(None, {}, assignments=assignments or ())
     require_site(out)
-    out.mkdir(parents=True, exist_ok=True)
-    with observing() as observer:
+    with folder_made(out), observing() as observer:
         options = FitOptions(overwrite=True)
         summary = fit(pictures, out / _MODEL, recipe=recipe, options=options, observer=observer)
         lines = judge(summary.path, pictures, report=out, observer=observer)

@@ -16,7 +16,9 @@ def fit(
         list[Path],
         typer.Argument(metavar="DATA...", help="Folders or manifests with good pictures."),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the model to be.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the model to be; the one above it must be there.")
+    ],
     preset: Annotated[
         str | None,
         typer.Option(
@@ -24,38 +26,65 @@ def fit(
             "hgad-paper or lsr-paper; or a baseline: flow, vqvae or vae."
         ),
     ] = None,
-    recipe: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="TOML file of settings, for several runs.")
+    ] = None,
     assignments: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
-            metavar="NAME=VALUE",
-            help="Any setting, as training.epochs=5; may be given again.",
+            metavar="NAME=VALUE...",
+            help="Any settings, as training.epochs=5 vqflow.hidden=64; 'normalis info' lists those "
+            "of a model. May be given again.",
         ),
     ] = None,
     backbone: Annotated[
-        str | None, typer.Option(help="'embedded', or a name that timm knows.")
+        str | None,
+        typer.Option(
+            help="'embedded', which needs no download, 'pixels', or a name that timm knows; the "
+            "preset's by default."
+        ),
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="The backbone's weights, .safetensors or .pth.")
+        Path | None,
+        typer.Option(help="File of the backbone's weights, .safetensors or .pth."),
     ] = None,
     size: Annotated[
         str | None,
-        typer.Option(metavar="SIDE|HxW", help="Size to which pictures are brought, in pixels."),
+        typer.Option(
+            metavar="SIDE|HxW",
+            help="Pixels to which pictures are brought; the preset's by default, of vqflow 320. "
+            "Answers are in original pixels all the same.",
+        ),
     ] = None,
     shape: Annotated[
-        str | None, typer.Option(help="How they are brought to it: squash, pad or crop.")
+        str | None,
+        typer.Option(
+            help="How they are brought to it: squash, pad or crop; the preset's by default, of "
+            "vqflow squash."
+        ),
     ] = None,
     far: Annotated[
-        float | None, typer.Option(help="False-alarm rate of the decisions, as 0.01.")
+        float | None,
+        typer.Option(
+            help="False-alarm rate of the decisions: the share of good pictures that may be called "
+            "defects; 0.01 by default."
+        ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the pictures.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of every random choice.")] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            help="Passes over the pictures, the preset's by default; more where these are few "
+            "(training.least_steps)."
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of every random choice; 0 by default.")] = None,
     layout: Annotated[
         str, typer.Option(help="Of the data; 'normalis data check' says what is recognised.")
     ] = "auto",
     cache: Annotated[
-        Path | None, typer.Option(help="Folder of the features; $NORMALIS_CACHE by default.")
+        Path | None,
+        typer.Option(help="Folder of the features; $NORMALIS_CACHE, or the user's, by default."),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
     resume: Annotated[

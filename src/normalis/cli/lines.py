@@ -6,7 +6,7 @@ from typing import Any
 
 from normalis.api.fit import FitSummary
 from normalis.api.load import BundleInfo
-from normalis.cli.text import amount, counted, duration, skipped_lines
+from normalis.cli.text import amount, counted, duration, one_line, skipped_lines
 from normalis.datasets.check import DatasetCheck
 from normalis.features.cache import StoreInfo
 
@@ -105,12 +105,12 @@ def _joined(things: Sequence[object]) -> str:
 def _listed(heading: str, names: Sequence[str]) -> list[str]:
     rest = len(names) - _SHOWN
     more = [f"  and {rest} more"] if rest > 0 else []
-    return [f"{heading}: {len(names)}", *(f"  {name}" for name in names[:_SHOWN]), *more]
+    return [f"{heading}: {len(names)}", *(f"  {one_line(name)}" for name in names[:_SHOWN]), *more]
 
 
 def _columns(rows: Iterable[Sequence[object]]) -> list[str]:
     """Rows of words, aligned on the left and indented."""
-    texts = [[str(cell) for cell in row] for row in rows]
+    texts = [[one_line(str(cell)) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     padded = [map(str.ljust, row, widths) for row in texts]
     return ["  " + "  ".join(row).rstrip() for row in padded]

@@ -1,7 +1,8 @@
 """The program `normalis`: its commands, and what a user sees of an error."""
 
 import errno
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from typing import Annotated, Any, final
 
@@ -25,7 +26,8 @@ from normalis.errors import NormalisError
 
 __all__ = ["app", "main"]
 
-_DEBUG = "--debug"
+_DEBUG, _SET = "--debug", "--set"
+_SETTING = re.compile(r"(preset|[a-z]\w*(\.\w+)+)=")
 _TRAINING = ("torch", "timm", "safetensors", "huggingface_hub")
 _HINTS: Mapping[str, str] = {
     "fit": "; run again with --resume",
@@ -46,9 +48,9 @@ class _Program(TyperGroup):
     """All commands: a user's mistake is one line and exit code 2, an interruption 130."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 (typer's own type)
-        """`--debug` is understood at any place."""
+        """`--debug` is understood at any place, and one `--set` before several settings."""
         debug = [_DEBUG] if _DEBUG in args else []
-        return super().parse_args(ctx, [*debug, *(arg for arg in args if arg != _DEBUG)])
+        return super().parse_args(ctx, [*debug, *_each_set(arg for arg in args if arg != _DEBUG)])
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
         """Run a command."""
@@ -102,12 +104,28 @@ def _show_version(wanted: bool) -> bool:
 
 @app.callback()
 def _program(
-    debug: Annotated[bool, typer.Option(_DEBUG, help="Show the trace of an error.")] = False,
+    debug: Annotated[
+        bool, typer.Option(_DEBUG, help="Show the trace of an error, for a bug report.")
+    ] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show which.")
     ] = False,
 ) -> None:
     """Visual anomaly detection: one model for every product, learned from good pictures only."""
+
+
+def _each_set(args: Iterable[str]) -> Iterator[str]:
+    """`--set A.B=1 C.D=2` as `--set A.B=1 --set C.D=2`, which is what typer understands.
+
+    A setting but the preset has a dot before its equals sign, which few folders' names have.
+    """
+    before, is_more = "", False
+    for arg in args:
+        is_more = before == _SET or (is_more and _SETTING.match(arg) is not None)
+        if is_more and before != _SET:
+            yield _SET
+        yield arg
+        before = arg
 
 
 def _sentence(error: Exception) -> str:

@@ -6,16 +6,25 @@ from typing import Any
 from normalis.ahead import usable_cores
 from normalis.answering import AbstractScorer
 from normalis.bundle.manifest import read_manifest
-from normalis.errors import ExportError
 from normalis.export.info import is_export
-from normalis.export.runtimes import require
+from normalis.export.runtimes import require, require_cpu
 from normalis.export.scorer import load_export
 
-__all__ = ["open_model"]
+__all__ = ["open_model", "require_model"]
+
+
+def require_model(model: Path) -> None:
+    """Refuse a wrong path before anything else: it is no reason to install or to search anything.
+
+    Raises:
+        BundleError: Neither a model nor an exported one.
+    """
+    if not is_export(model):
+        read_manifest(model)
 
 
 def open_model(model: Path, *, threads: int | None, workers: int, device: str) -> AbstractScorer:
-    """A model, or an exported one, which is scored without torch.
+    """A model, or an exported one, which is scored without torch; `require_model` took it.
 
     Args:
         model: Folder, or the graph of an exported model.
@@ -29,10 +38,8 @@ def open_model(model: Path, *, threads: int | None, workers: int, device: str) -
         NormalisError: Neither, altered, or what it needs is not installed.
     """
     if is_export(model):
-        if device not in ("auto", "cpu"):
-            raise ExportError(f"{model}: an exported model runs on the cpu; leave --device away.")
+        require_cpu(model, device)
         return load_export(model, threads=threads)
-    read_manifest(model)  # a wrong path is no reason to install anything
     torch: Any = require("torch")
     from normalis.api.load import load
 

@@ -1,10 +1,11 @@
 """The pictures that a command's arguments mean."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from normalis.datasets.manifest import MANIFEST_SUFFIXES, read_manifest
 from normalis.datasets.tree import Tree
 from normalis.errors import DatasetError
 
@@ -16,44 +17,69 @@ class PictureList:
     """Pictures to be scored.
 
     Attributes:
-        paths: Each file once, in the order of the arguments, a folder's sorted by name.
+        paths: Each file once, in the order of the arguments, a folder's sorted by name and a
+            manifest's in the order of its rows.
         root: A folder above them all.
         warnings: What was left out, one sentence each.
+        positions: Where in its volume each slice lies, of those of which a manifest says it.
     """
 
     paths: tuple[Path, ...]
     root: Path
     warnings: tuple[str, ...]
+    positions: Mapping[Path, float]
 
 
 def list_pictures(given: Sequence[Path], *, leave_out: Sequence[Path]) -> PictureList:
-    """Folders are searched with all below them; a file is taken whatever its name ends in.
+    """Folders are searched with all below them, manifests (.csv, .parquet) name pictures.
+
+    Any other file is taken for a picture, whatever its name ends in.
 
     Args:
         given: Files and folders.
         leave_out: Folders whose pictures are no input: the heat maps of a run before.
 
     Raises:
-        DatasetError: A path that is not there, a folder that cannot be read, or no picture at all.
+        DatasetError: A path that is not there, a folder that cannot be read, a manifest that is
+            none, or no picture at all.
     """
     found: dict[str, Path] = {}
     roots: list[str] = []
     warnings: list[str] = []
+    positions: dict[Path, float] = {}
     for path in given:
         roots.append(_absolute(path if path.is_dir() else path.parent))
-        if path.is_dir():
-            tree = Tree(path)
-            pictures = tree.all_pictures()
-            warnings += tree.warnings
-        else:
-            pictures = (_existing(path),)
+        pictures, said = _pictures(path, positions)
+        warnings += said
         for picture in pictures:
             found.setdefault(_absolute(picture), picture)
     closed = [_absolute(folder) for folder in leave_out]
     outside = [path for key, path in found.items() if not _lies_in(key, closed)]
     if not outside:
-        raise DatasetError(f"{', '.join(map(str, given))}: no pictures were found here.")
-    return PictureList(tuple(outside), Path(os.path.commonpath(roots)), tuple(warnings))
+        names = ", ".join(map(str, given))
+        raise DatasetError(" ".join((f"{names}: no pictures were found here.", *warnings)))
+    searched = [_absolute(path) for path in given if path.is_dir()]
+    warnings += [
+        f"{folder}: lies among the pictures, and 'normalis fit' would take what is in it for "
+        "pictures, too; another --out is better."
+        for folder in leave_out[:1]
+        if _lies_in(_absolute(folder), searched)
+    ]
+    return PictureList(tuple(outside), Path(os.path.commonpath(roots)), tuple(warnings), positions)
+
+
+def _pictures(path: Path, positions: dict[Path, float]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """What one argument means, and what was left out; places of slices are added."""
+    if path.is_dir():
+        tree = Tree(path)
+        return tree.all_pictures(), tree.warnings
+    if not path.exists():
+        raise DatasetError(f"{path}: there is no such file or folder.")
+    if path.suffix.lower() not in MANIFEST_SUFFIXES:
+        return (path,), ()
+    samples, warnings = read_manifest(path)
+    positions |= {one.path: one.position for one in samples if one.position is not None}
+    return tuple(sample.path for sample in samples), warnings
 
 
 def _absolute(path: Path) -> str:
@@ -63,9 +89,3 @@ def _absolute(path: Path) -> str:
 
 def _lies_in(path: str, folders: Sequence[str]) -> bool:
     return any(Path(path).is_relative_to(folder) for folder in folders)
-
-
-def _existing(path: Path) -> Path:
-    if not path.exists():
-        raise DatasetError(f"{path}: there is no such file or folder.")
-    return path

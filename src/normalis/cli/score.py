@@ -18,17 +18,21 @@ def score(
     ],
     pictures: Annotated[
         list[Path],
-        typer.Argument(metavar="PICTURES", help="Files, or folders with all below them."),
+        typer.Argument(
+            metavar="PICTURES...",
+            help="Files, folders with all below them, or manifests (.csv, .parquet) of pictures.",
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the answers.")],
     far: Annotated[
-        float | None, typer.Option(help="False-alarm rate; the model's own by default.")
+        float | None,
+        typer.Option(help="False-alarm rate, a share as 0.01; the model's own by default."),
     ] = None,
     raw: Annotated[
         Literal["npy", "tiff"] | None,
         typer.Option(help="Write raw maps too: npy (exact) or tiff (16 bits)."),
     ] = None,
-    overlays: Annotated[bool, typer.Option(help="Write heat maps.")] = True,
+    overlays: Annotated[bool, typer.Option(help="Write heat maps, a PNG for each picture.")] = True,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first picture that cannot be read.")
     ] = False,
@@ -40,7 +44,7 @@ def score(
         typer.Option(
             min=0,
             help="Threads that read, ask the model and draw, 0 for none; as many as there are "
-            "cores by default, up to 4.",
+            "cores by default, up to 4. No answer changes.",
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
@@ -49,11 +53,13 @@ def score(
     from dataclasses import replace
 
     from normalis.ahead import ahead, threads_for
-    from normalis.cli.models import open_model
+    from normalis.cli.models import open_model, require_model
     from normalis.cli.observer import observing
     from normalis.cli.pictures import list_pictures
+    from normalis.folders import folder_made
     from normalis.report.answers import FOLDERS, AnswerWriter
 
+    require_model(model)
     listed = list_pictures(pictures, leave_out=[out / name for name in FOLDERS])
     drawing = threads_for(workers)
     scorer = open_model(model, threads=threads, workers=drawing, device=device)
@@ -63,11 +69,13 @@ def score(
     writer = AnswerWriter(
         out, root=listed.root, map_range=scorer.map_range, overlays=overlays, raw=raw
     )
-    results = scorer.score(listed.paths, far=far, strict=strict, workers=workers)
+    results = scorer.score(
+        listed.paths, far=far, strict=strict, workers=workers, positions=listed.positions
+    )
     answers = ahead(results, writer.draw, threads=drawing, most=2 * drawing)
     decisions: list[str] = []
     skipped: list[tuple[str, str]] = []
-    with observing() as observer, writer:
+    with folder_made(out), observing() as observer, writer:
         for warning in listed.warnings:
             observer.say(warning)
         observer.stage("scoring", len(listed.paths))

@@ -16,11 +16,15 @@ def sensitivity(
     ],
     data: Annotated[
         Path,
-        typer.Argument(metavar="DATA", help="Good pictures; those learned from are left out."),
+        typer.Argument(
+            metavar="DATA",
+            help="Folder or manifest of good pictures; those learned from are left out.",
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the page, sensitivity.html.")],
     far: Annotated[
-        float | None, typer.Option(help="False-alarm rate; the model's own by default.")
+        float | None,
+        typer.Option(help="False-alarm rate, a share as 0.01; the model's own by default."),
     ] = None,
     pictures: Annotated[
         int, typer.Option(min=1, help="At most so many pictures of each product.")
@@ -28,7 +32,10 @@ def sensitivity(
     places: Annotated[int, typer.Option(min=1, help="Places tried on each picture.")] = 1,
     kinds: Annotated[
         str | None,
-        typer.Option(help="Such as 'dark spot, scratch'; all six by default."),
+        typer.Option(
+            help="Some of 'dark spot, bright spot, scratch, cut-paste, colour shift, missing "
+            "part'; all by default."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Chooses pictures and places.")] = 0,
     layout: Annotated[
@@ -39,6 +46,7 @@ def sensitivity(
     """Plant defects of graded size, and say from what size on each is caught 9 times in 10."""
     from normalis.api.sensitivity import sensitivity as measured
     from normalis.cli.observer import observing
+    from normalis.folders import folder_made
     from normalis.images.planting import KINDS
     from normalis.report.sensitivity import CardWriter, require_apart
     from normalis.sensitivity.card import sentence
@@ -47,8 +55,8 @@ def sensitivity(
     wished = KINDS if kinds is None else tuple(kind.strip() for kind in kinds.split(","))
     plan = Plan(kinds=wished, far=far, pictures=pictures, places=places, seed=seed)
     require_apart(out, data)
-    writer = CardWriter(out)
-    with observing() as observer:
+    with folder_made(out), observing() as observer:
+        writer = CardWriter(out)
         card = measured(
             model,
             data,
@@ -58,7 +66,7 @@ def sensitivity(
             device=device,
             observer=observer,
         )
-    page = writer.write(card)
+        page = writer.write(card)
     tell(
         *(sentence(product, curve) for product in card.products for curve in product.strongest),
         *skipped_lines(card.skipped),

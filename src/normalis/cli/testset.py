@@ -4,7 +4,6 @@ import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from normalis.api.evaluate import evaluate
 from normalis.api.options import Paths
@@ -13,6 +12,7 @@ from normalis.cli.text import counted, skipped_lines
 from normalis.errors import SettingsError
 from normalis.evaluation.folder import move_result, require_place, write_result
 from normalis.evaluation.result import Result
+from normalis.folders import folder_made, scratch_beside
 from normalis.progress import Observer
 from normalis.report.site import require_site, write_report
 from normalis.report.tables import as_text, figure_table
@@ -104,14 +104,8 @@ def _beside(place: Path | None) -> Generator[Path | None]:
         yield None
         return
     real = Path(os.path.realpath(place))
-    real.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        scratch = TemporaryDirectory(dir=real.parent, prefix=f".{real.name[:40]}.")
-    except OSError as error:
-        error.filename = str(place)  # the scratch folder's own name says nothing to a user
-        raise
-    with scratch as folder:
-        yield Path(folder) / "result"
+    with folder_made(real.parent), scratch_beside(real) as folder:
+        yield folder / "result"
 
 
 def _written(

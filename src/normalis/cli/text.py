@@ -1,26 +1,35 @@
 """Words and numbers as the commands print them."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 
 import typer
 
-__all__ = ["amount", "as_json", "counted", "duration", "skipped_lines", "tell"]
+__all__ = ["amount", "as_json", "counted", "duration", "one_line", "skipped_lines", "tell"]
 
 _SHOWN = 10
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but for tabs and line feeds
 
 
 def tell(*lines: str, err: bool = False) -> None:
-    """Print lines, or say them on the error stream; bytes of a file name that are no text escaped.
+    """Print lines, or say them on the error stream.
+
+    What a file's name may hold and a terminal would obey or cannot show is escaped.
 
     Args:
-        lines: Each without its line break.
+        lines: Each without the line break at its end.
         err: On the error stream.
     """
     from normalis.datasets.sample import printable
 
     for line in lines:
-        typer.echo(printable(line), err=err)
+        typer.echo(_CONTROL.sub(_escaped, printable(line)), err=err)
+
+
+def one_line(text: str) -> str:
+    """A name or a sentence about it whose line breaks are escaped."""
+    return re.sub(r"[\r\n]", _escaped, text)
 
 
 def as_json(tree: Mapping[str, object]) -> str:
@@ -52,10 +61,14 @@ def amount(size: int) -> str:
     return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
 
 
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
+
+
 def skipped_lines(skipped: Sequence[tuple[str, str]]) -> list[str]:
     """A line for each of the first pictures that were skipped, and how many more there are."""
     lines = [
-        f"  {reason}" if name in reason else f"  {name}: {reason}"
+        one_line(f"  {reason}" if name in reason else f"  {name}: {reason}")
         for name, reason in skipped[:_SHOWN]
     ]
     rest = len(skipped) - len(lines)

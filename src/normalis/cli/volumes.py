@@ -9,7 +9,7 @@ from normalis.cli.text import as_json, tell
 
 __all__ = ["volumes"]
 
-volumes = typer.Typer(help="NIfTI files and DICOM series.", no_args_is_help=True)
+volumes = typer.Typer(help="Medical volumes: NIfTI files and DICOM series.", no_args_is_help=True)
 
 _Volumes = Annotated[
     Path, typer.Argument(metavar="VOLUMES", help="NIfTI file, or folder of volumes.")
@@ -51,16 +51,16 @@ def score(
     from normalis.api.load import load
     from normalis.api.volumes import score_volume
     from normalis.cli.observer import observing
+    from normalis.folders import folder_made
     from normalis.images.write import write_text
     from normalis.report.volumes import VolumePages
     from normalis.volumes.nifti import write_like
     from normalis.volumes.open import list_volumes, read_volume
 
     paths, scorer = list_volumes(new), load(model, device=device)
-    out.mkdir(parents=True, exist_ok=True)
     rows: list[str] = []
     pages = VolumePages(out, scorer.map_range, promise=scorer.calibration.promise())
-    with observing() as observer:
+    with folder_made(out), observing() as observer:
         observer.stage("scoring volumes", len(paths))
         for number, path in enumerate(paths):
             volume = read_volume(path)

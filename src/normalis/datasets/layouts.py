@@ -26,11 +26,28 @@ class _Layout:
     read: Callable[[Tree], list[Sample] | None]
 
 
+# What people call the folder of their defects.
+_DEFECT_FOLDERS = (
+    *("abnormal", "anomalies", "anomalous", "anomaly", "bad", "defect", "defective", "defects"),
+    *("fail", "failed", "faulty", "ko", "ng", "nok", "reject", "rejected", "rejects", "scrap"),
+)
+
+
 def _read_folder(tree: Tree) -> list[Sample]:
-    return [
+    samples = [
         Sample(path, tree.name(path), category=None, split="train", defect=None, mask=None)
         for path in tree.all_pictures()
     ]
+    folders = {
+        folder for sample in samples for folder in sample.path.relative_to(tree.root).parents
+    }
+    bad = sorted(tree.name(tree.root / f) for f in folders if f.name.lower() in _DEFECT_FOLDERS)
+    if bad:
+        tree.warn(
+            f"{shorten(bad)}: in a plain folder every picture is taken for good, and learned from, "
+            "whatever its folder is called; give the folder of the good ones alone."
+        )
+    return samples
 
 
 _FOLDER_LAYOUTS = (  # in the order in which they are tried
@@ -78,6 +95,8 @@ def _open_manifest(manifest: Path, layout: str) -> Dataset:
             f"a manifest is a file that ends in {' or '.join(MANIFEST_SUFFIXES)}."
         )
     samples, warnings = read_manifest(manifest)
+    if not samples:
+        raise DatasetError(" ".join((f"{manifest}: names no picture that is there.", *warnings)))
     return _dataset(manifest.parent, "manifest", samples, warnings)
 
 

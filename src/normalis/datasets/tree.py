@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import final
 
 from normalis.errors import DatasetError
-from normalis.images.decode import is_picture
+from normalis.images.decode import UNREAD_SUFFIXES, is_picture
 
 __all__ = ["Tree", "is_file", "shorten"]
 
@@ -38,7 +38,8 @@ class Tree:
     """A folder's pictures and sub-folders, sorted by name.
 
     Hidden entries are passed over. Sub-folders that cannot be read, links that leave the root or
-    lead nowhere, and names that are not text are left out and counted in `warnings`.
+    lead nowhere, names that are not text and pictures in formats that are not read are left out and
+    counted in `warnings`.
 
     Args:
         root: The folder below which everything lies.
@@ -151,6 +152,8 @@ class Tree:
             self.leave_out("Links that lead nowhere", [name])
         elif entry.is_symlink() and not path.resolve().is_relative_to(self._real_root):
             self.leave_out("Links that leave the data set", [name])
+        elif path.suffix.lower() in UNREAD_SUFFIXES and not entry.is_dir():
+            self.leave_out("Pictures to be converted, as to PNG, before they can be read", [name])
         else:
             return True
         return False

@@ -17,6 +17,7 @@ __all__ = [
     "LearnsInStages",
     "MethodSettings",
     "PictureShapes",
+    "ScoresInParts",
 ]
 
 
@@ -73,6 +74,15 @@ class LearnsInStages(Protocol):
 
     def enter(self, stage: str) -> None:
         """From here on learn this part; those before it stay as they are."""
+        ...
+
+
+@runtime_checkable
+class ScoresInParts(Protocol):
+    """A detector whose map is the mean of those of its flows and memories."""
+
+    def parts(self, maps: list[Tensor]) -> tuple[list[Tensor], object]:
+        """Each part's map, standardised, on its own grid; and what the pictures were taken for."""
         ...
 
 

@@ -13,7 +13,15 @@ from jaxtyping import Float32, Int64
 from normalis.errors import BundleError, ExportError
 from normalis.export.info import GRAPHS, Format, Precision
 
-__all__ = ["INPUT", "OUTPUTS", "AbstractRuntime", "Outputs", "open_runtime", "require"]
+__all__ = [
+    "INPUT",
+    "OUTPUTS",
+    "AbstractRuntime",
+    "Outputs",
+    "open_runtime",
+    "require",
+    "require_cpu",
+]
 
 INPUT = "pixels"
 OUTPUTS = ("map", "score", "p_value", "concept", "concept_probability")
@@ -162,6 +170,16 @@ def open_runtime(
     except Exception as error:  # every runtime has errors of its own kind
         reason = " ".join(str(error).split())
         raise BundleError(f"{path}: cannot be run: {reason}") from error
+
+
+def require_cpu(model: Path | str, device: str) -> None:
+    """Refuse another device than the one on which exported models run.
+
+    Raises:
+        ExportError: Neither "cpu" nor "auto".
+    """
+    if device not in ("auto", "cpu"):
+        raise ExportError(f"{model}: an exported model runs on the cpu; give no other device.")
 
 
 def require(library: str) -> Any:  # noqa: ANN401

@@ -1,6 +1,5 @@
 """Writes a saved model as a graph for another runtime."""
 
-import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -24,6 +23,7 @@ from normalis.export.precision import check_precision
 from normalis.export.quantize import quantize_for_onnxruntime, quantize_for_openvino
 from normalis.export.recalibrate import recalibrated
 from normalis.export.runtimes import INPUT, OUTPUTS, AbstractRuntime, open_runtime, require
+from normalis.folders import scratch_beside
 from normalis.images.write import write_text
 
 __all__ = ["METADATA", "export_model", "program_of"]
@@ -87,16 +87,13 @@ def export_model(
     loaded = program or program_of(model, rounded=precision != "bf16")
     info = _info(model, format, precision)
     whole = out.absolute()
-    partial = whole.parent / f".{whole.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    try:
+    with scratch_beside(whole) as scratch:
+        partial = scratch / "export"
+        partial.mkdir()
         sealed = _write(loaded, info, partial, found=found)
         if whole.exists():
-            shutil.rmtree(whole)
+            whole.replace(scratch / "replaced")
         partial.replace(whole)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return sealed
 
 

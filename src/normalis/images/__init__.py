@@ -3,6 +3,7 @@
 from normalis.images.decode import (
     MAX_PIXELS,
     PICTURE_SUFFIXES,
+    UNREAD_SUFFIXES,
     Picture,
     is_picture,
     read_mask,
@@ -16,6 +17,7 @@ __all__ = [
     "MAX_PIXELS",
     "PICTURE_SUFFIXES",
     "RAW_MAP_SUFFIXES",
+    "UNREAD_SUFFIXES",
     "Box",
     "Frame",
     "Peak",

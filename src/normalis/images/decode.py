@@ -21,6 +21,7 @@ __all__ = [
     "MAX_PIXELS",
     "PICTURE_SUFFIXES",
     "POSITION",
+    "UNREAD_SUFFIXES",
     "Picture",
     "is_picture",
     "read_mask",
@@ -36,6 +37,12 @@ PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 POSITION = "normalis:position"
 """The text of a PNG file that says where in its volume the slice lies."""
+
+UNREAD_SUFFIXES = (
+    *(".arw", ".avif", ".cr2", ".cr3", ".dng", ".exr", ".gif", ".heic", ".heif", ".jp2", ".jxl"),
+    *(".nef", ".pbm", ".pgm", ".pnm", ".ppm", ".raw", ".tga"),
+)
+"""Endings of pictures in formats that are not read: they are told of, not passed over."""
 
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
 _EXIF_ORIENTATION = 0x0112

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from jaxtyping import Float32, UInt16
 
 from normalis.errors import ImageError
 
-__all__ = ["RAW_MAP_SUFFIXES", "replacing", "write_raw_map", "write_text"]
+__all__ = ["RAW_MAP_SUFFIXES", "is_temporary", "replacing", "write_raw_map", "write_text"]
 
 RAW_MAP_SUFFIXES = (".npy", ".tif", ".tiff")
 """The endings that `write_raw_map` knows."""
@@ -37,6 +38,11 @@ def replacing(path: Path) -> Generator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a file's name is one that `replacing` gives; a killed process leaves such files."""
+    return re.fullmatch(r"\..+\.\d+\.tmp", path.name) is not None
 
 
 def write_text(path: Path, text: str) -> None:

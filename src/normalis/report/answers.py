@@ -12,7 +12,9 @@ from typing import Literal, TextIO, final
 
 from PIL import Image
 
-from normalis.images.write import write_raw_map
+from normalis.errors import ResultError
+from normalis.folders import held
+from normalis.images.write import is_temporary, write_raw_map
 from normalis.report.overlay import overlay, write_image
 from normalis.results import MapRange, Result, Skipped
 
@@ -84,7 +86,8 @@ class AnswerWriter:
 
     The two tables grow under names that end in `.partial` and get their own at the end of the
     `with` block: a run that is killed leaves nothing that looks finished, and one that fails
-    leaves neither. A new run begins by removing the tables of the one before.
+    leaves neither. A new run begins by removing the tables of the one before, and the half-written
+    files of one that was killed; while it goes on no other may write into its folder.
 
     Args:
         out: The folder; made where it is missing.
@@ -96,6 +99,7 @@ class AnswerWriter:
             the same range for every picture of a model.
 
     Raises:
+        ResultError: Another process writes its answers there.
         OSError: A file cannot be written.
     """
 
@@ -117,6 +121,12 @@ class AnswerWriter:
 
     def __enter__(self) -> "AnswerWriter":
         self._out.mkdir(parents=True, exist_ok=True)
+        if self._open.enter_context(held(self._out)) is False:
+            raise ResultError(
+                f"{self._out}: another run writes its answers here; wait until it has ended, or "
+                "choose another folder."
+            )
+        self._sweep()
         for name in (_LINES, _TABLE):
             (self._out / name).unlink(missing_ok=True)
         self._lines = self._begin(_LINES)
@@ -155,6 +165,13 @@ class AnswerWriter:
         row = asdict(answer)
         self._table.writerow(row)
         self._lines.write(json.dumps(row, allow_nan=False) + "\n")
+
+    def _sweep(self) -> None:
+        """Remove the half-written files of a run that was killed, as its tables tell."""
+        if any((self._out / (name + _PARTIAL)).exists() for name in (_LINES, _TABLE)):
+            for folder in FOLDERS:
+                for path in filter(is_temporary, (self._out / folder).rglob(".*.tmp")):
+                    path.unlink(missing_ok=True)
 
     def _begin(self, name: str) -> TextIO:
         """Open a growing table, line by line; names that are not text keep their bytes."""

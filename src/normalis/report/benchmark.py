@@ -65,8 +65,8 @@ def benchmark_markdown(benchmark: Benchmark) -> str:
     """All tables, the machine, and what was not run."""
     suite = benchmark.suite
     not_run = [markdown_text(_not_run(one)) for one in benchmark.not_run]
-    parts = [f"# Benchmark `{suite.name}`", suite.question]
-    parts += [f"Machine: {machine}." for machine in _machines(benchmark)]
+    parts = [f"# Benchmark {markdown_text(suite.name)}", markdown_text(suite.question)]
+    parts += [f"Machine: {markdown_text(machine)}." for machine in _machines(benchmark)]
     for section in _sections(benchmark):
         parts += [f"## {markdown_text(section.heading)}", as_markdown(section.table)]
     if not_run:

@@ -45,7 +45,8 @@ def figure_table(honest: Evaluation, paper: Evaluation) -> Table:
 def as_text(table: Table) -> str:
     """For a terminal: columns aligned, notes below."""
     heads = [_two_lines(name) for name in table.columns]
-    lines = [tuple(head[0] for head in heads), tuple(head[1] for head in heads), *table.rows]
+    rows = [tuple(" ".join(cell.split()) for cell in row) for row in table.rows]
+    lines = [tuple(head[0] for head in heads), tuple(head[1] for head in heads), *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     body = [_aligned(line, widths) for line in lines]
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
@@ -61,8 +62,12 @@ def as_markdown(table: Table) -> str:
 
 
 def markdown_text(text: str) -> str:
-    """Words that mean nothing but themselves in Markdown: no bars, tags or links."""
-    return re.sub(r"([\\|<>\[\]`*])", r"\\\1", text)
+    """Words that mean nothing but themselves in Markdown: no bars, tags, links, code or emphasis.
+
+    Line breaks, which a name may hold, become spaces: a row of a table is one line.
+    """
+    line = " ".join(text.split())
+    return re.sub(r"([\\|<>\[\]`*~]|&(?=#?\w+;)|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", line)
 
 
 def _named(evaluation: Evaluation) -> list[tuple[str, Figures]]:

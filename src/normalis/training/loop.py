@@ -111,6 +111,12 @@ class _Run:
     def one_stage(self, observer: Observer) -> None:
         """The rest of a stage; the detector ends as it was at the stage's best epoch."""
         name = self.stages[self.stage]
+        if self.epochs > self.settings.epochs and not self.records:
+            observer.say(
+                f"{len(self.data.train)} pictures are few: there are {self.epochs} passes over "
+                f"them and not {self.settings.epochs}, as training.least_steps asks for "
+                f"{self.settings.least_steps} steps."
+            )
         observer.stage(f"training the {name}" if name else "training", self.epochs * self.steps)
         observer.advance(self.epoch * self.steps)
         while self.epoch < self.epochs and self.stale < self.settings.patience:
@@ -173,8 +179,9 @@ class _Run:
             with replacing(self.checkpoint) as temporary:
                 torch.save(state, temporary)
         except (OSError, RuntimeError) as error:  # torch's own writer raises the latter
+            said = getattr(error, "strerror", None) or "as on a full disk"
             raise FitError(
-                f"{self.checkpoint}: cannot be written ({error}); make room there, and go on with "
+                f"{self.checkpoint}: cannot be written ({said}); make room there, and go on with "
                 "--resume."
             ) from error
 

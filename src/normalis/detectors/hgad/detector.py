@@ -132,10 +132,8 @@ class HGAD(AbstractDetector):
         for level, z, j in zip(self._flows(), zs, first.log_dets, strict=True):
             some = draw_places(len(z), (z.shape[2], z.shape[3]), most=places, generator=generator)
             terms.append(level.terms(level(z, j, places=some), label))
-        usage = code_counts(label, len(self.finder.codes))
-        return self.objective.losses(
-            terms, done=batch.done, concept=Assignment("concept", averages, label, usage)
-        )
+        found = Assignment("concept", averages, label, code_counts(label, len(self.finder.codes)))
+        return self.objective.losses(terms, done=batch.done, concept=found)
 
     def update_codebooks(self, losses: Losses, generator: torch.Generator) -> None:
         """Nothing moves without a gradient."""
@@ -158,8 +156,7 @@ class HGAD(AbstractDetector):
         generator = torch.Generator().manual_seed(seed)
         averages = torch.cat([global_averages(maps) for maps in batches()])
         self.finder.set_from(averages, label, generator=generator)
-        if label is None:
-            label = self.finder.nearest(averages)
+        label = self.finder.nearest(averages) if label is None else label
         if len(self.whitening):
             chosen = whitened_levels(self.levels, self.remembered)
             told = _told(batches(), label)
@@ -195,10 +192,15 @@ class HGAD(AbstractDetector):
     @torch.no_grad()
     def score(self, maps: list[Tensor]) -> Scores:
         """Map, image score and class of each picture, a function of that picture alone."""
-        guess = self._guess(maps)
-        energies = self._energies(maps, guess.concept)
-        total, image = self.form.joined(self.scale.each(energies, concept=guess.concept))
+        parts, guess = self.parts(maps)
+        total, image = self.form.joined(parts)
         return Scores(total, image, guess.concept, guess.probability)
+
+    @torch.no_grad()
+    def parts(self, maps: list[Tensor]) -> tuple[list[Tensor], _Guess]:
+        """Each flow's and then each memory's map, standardised, on its grid; and the classes."""
+        guess = self._guess(maps)
+        return self.scale.each(self._energies(maps, guess.concept), concept=guess.concept), guess
 
     @torch.no_grad()
     def paper_scores(self, maps: list[Tensor]) -> PaperScores:
@@ -293,6 +295,5 @@ def _told(
     """The maps of the pictures, and the classes that these count as."""
     start = 0
     for maps in batches:
-        end = start + len(maps[0])
-        yield maps, label[start:end]
-        start = end
+        yield maps, label[start : start + len(maps[0])]
+        start += len(maps[0])
