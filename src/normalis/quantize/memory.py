@@ -4,14 +4,53 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from normalis.quantize.nearest import code_counts, kmeans, nearest_codes
+from normalis.quantize.nearest import kmeans, nearest_codes
 
-__all__ = ["ConceptMemory"]
+__all__ = ["ConceptMemory", "UsualEnergies"]
 
-# Features' worth of belief that around a code it varies as around all.
-SPREAD_SHRINKAGE = 16.0
-# Features so few that each has a code of its own do not vary at all, as far as that says.
+# Features' worth of belief that energies around one code are those around all of its concept.
+USUAL_SHRINKAGE = 16.0
+# Least spread of energies: where every feature has a code of its own, none says how they vary.
 LEAST_SPREAD = 1e-6
+
+
+class UsualEnergies:
+    """Sums of the energies of features around each code, collected batch by batch in float64.
+
+    Args:
+        memory: Its codes are set.
+    """
+
+    def __init__(self, memory: "ConceptMemory") -> None:
+        self.memory = memory
+        self.sums = torch.zeros(3, *memory.codes.shape[:2], dtype=torch.float64)
+
+    def add(self, z: Float[Tensor, "b c h w"], concept: Int[Tensor, " b"]) -> None:
+        """Count a batch of maps of these concepts."""
+        for picture, k in zip(z, self.memory.rows_of(concept).tolist(), strict=True):
+            features, codes = picture.flatten(1).mT, self.memory.codes[k]
+            index = nearest_codes(features, codes)
+            energy = (features - codes[index]).square().mean(1) / 2
+            for total, power in zip(self.sums, (0, 1, 2), strict=True):
+                total[k].index_add_(0, index.cpu(), energy.double().cpu() ** power)
+
+    def moments(self) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]:
+        """Mean and standard deviation around each code, drawn towards the concept's.
+
+        A concept without features has those of all.
+        """
+        count, *powers = self.sums
+        pictured = count.sum(1, keepdim=True)
+        everywhere = [total.sum() / count.sum().clamp_min(1) for total in powers]
+        own = [
+            torch.where(pictured > 0, total.sum(1, keepdim=True) / pictured.clamp_min(1), over_all)
+            for total, over_all in zip(powers, everywhere, strict=True)
+        ]
+        mean, square = (
+            (total + USUAL_SHRINKAGE * usual) / (count + USUAL_SHRINKAGE)
+            for total, usual in zip(powers, own, strict=True)
+        )
+        return mean, (square - mean.square()).clamp_min(LEAST_SPREAD**2).sqrt()
 
 
 class ConceptMemory(nn.Module):
@@ -22,26 +61,28 @@ class ConceptMemory(nn.Module):
     for a Gaussian, and none for codes.
 
     Good pictures do not vary everywhere alike: a glint lies far from all that was seen, and so does
-    every other glint. With `by_code` an energy is divided by the mean energy of the features that
-    the same code was nearest to when it was made: what is far is what lies far for its own kind.
+    every other glint. With `by_code` energies are standardised by those of good features that the
+    same code is nearest to: what counts is what lies far for its own kind.
 
     Args:
         concepts: Number of concepts; 1 serves pictures of every concept.
         codes: Codes of each concept.
         channels: $C$.
-        by_code: Count energies in units of what is usual at the nearest code.
+        by_code: Standardise energies by what is usual at the nearest code, once that is set.
 
     References:
         Ours; k-means in place of the core set of PatchCore (Roth et al., arXiv 2106.08265).
     """
 
     codes: Tensor
+    location: Tensor
     spread: Tensor
 
     def __init__(self, concepts: int, *, codes: int, channels: int, by_code: bool = False) -> None:
         super().__init__()
         self.by_code = by_code
         self.register_buffer("codes", torch.zeros(concepts, codes, channels))
+        self.register_buffer("location", torch.zeros(concepts, codes))
         self.register_buffer("spread", torch.ones(concepts, codes))
 
     @torch.no_grad()
@@ -53,14 +94,19 @@ class ConceptMemory(nn.Module):
             own = z[concept == k]
             rows = own if len(own) else z
             self.codes[k] = kmeans(rows, self.codes.shape[1], generator=generator, steps=10)
-            if self.by_code:
-                self.spread[k] = _spread(rows, self.codes[k])
+
+    @torch.no_grad()
+    def set_usual(self, energies: UsualEnergies) -> None:
+        """Take what is usual around each code."""
+        mean, spread = energies.moments()
+        self.location.copy_(mean)
+        self.spread.copy_(spread)
 
     def forward(
         self, z: Float[Tensor, "b c h w"], concept: Int[Tensor, " b"]
     ) -> Float[Tensor, "b h w"]:
         """The energy at each position."""
-        k = concept if len(self.codes) > 1 else torch.zeros_like(concept)
+        k = self.rows_of(concept)
         codes = self.codes[k]
         rows = z.flatten(2).mT
         cross = codes.square().sum(2)[:, None] - 2 * rows @ codes.mT
@@ -68,17 +114,20 @@ class ConceptMemory(nn.Module):
         squared = rows.square().sum(2) + least[:, :, 0]
         energy = squared.clamp_min(0) / (2 * z.shape[1])
         if self.by_code:
-            # Not by the nearest code's index: an argmin takes longer than the distances do.
-            nearest = torch.where(cross <= least, self.spread[k][:, None], 0)
-            energy = energy / nearest.amax(2)
+            location, spread = _of_nearest(cross, least, self.location[k], self.spread[k])
+            energy = (energy - location) / spread
         return energy.unflatten(1, z.shape[2:])
 
+    def rows_of(self, concept: Int[Tensor, " b"]) -> Int[Tensor, " b"]:
+        """The row of each picture's concept; a table of one row serves all."""
+        return concept if len(self.codes) > 1 else torch.zeros_like(concept)
 
-def _spread(rows: Float[Tensor, "n c"], codes: Float[Tensor, "k c"]) -> Float[Tensor, " k"]:
-    """The mean energy of each code's own features, drawn towards that of all."""
-    index = nearest_codes(rows, codes)
-    energy = (rows - codes[index]).square().mean(1) / 2
-    counts = code_counts(index, len(codes))
-    sums = torch.zeros_like(counts).index_add_(0, index, energy)
-    belief = SPREAD_SHRINKAGE
-    return ((sums + belief * energy.mean()) / (counts + belief)).clamp_min(LEAST_SPREAD)
+
+def _of_nearest(
+    table: Float[Tensor, "b n k"], least: Float[Tensor, "b n 1"], *values: Float[Tensor, "b k"]
+) -> list[Float[Tensor, "b n"]]:
+    """What codes have that each row's least distance is to; of several the highest, from 0."""
+    # Compared into numbers, as in `nearest_codes`: an index takes longer than the distances.
+    out = None if torch.compiler.is_exporting() else torch.empty_like(table)
+    is_least = torch.le(table, least, out=out).to(table.dtype)
+    return [(is_least * value[:, None]).amax(2) for value in values]
