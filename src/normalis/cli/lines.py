@@ -67,13 +67,15 @@ def check_lines(check: DatasetCheck) -> list[str]:
         ("pictures that cannot be read", [f"{p.name}: {p.reason}" for p in check.unreadable]),
         ("the same picture more than once", list(map(" = ".join, check.duplicates))),
         ("the same picture in train and test", list(map(" = ".join, check.leaks))),
+        ("the same group in train and test", list(check.groups_apart)),
         ("defects without a mask", list(check.masks_missing)),
         ("masks that cannot be used", [f"{p.name}: {p.reason}" for p in check.masks_unusable]),
         ("warnings", list(check.warnings)),
     ]
+    groups = f" of {counted(check.groups, 'group')}" if check.groups else ""
     found = [line for heading, names in problems if names for line in _listed(heading, names)]
     return [
-        f"layout: {check.layout}; {counted(check.pictures, 'picture')}",
+        f"layout: {check.layout}; {counted(check.pictures, 'picture')}{groups}",
         *_columns([("category", "split", "defect", "pictures"), *rows]),
         f"sizes (width x height): {_joined(sizes)}",
         f"modes: {_joined(modes)}",

@@ -57,15 +57,27 @@ def memories(
 ) -> dict[int, ConceptMemory]:
     """The memory of every map that has one, by its index."""
     return {
-        i: ConceptMemory(concepts, codes=settings.memory, channels=shapes.maps[i][0])
+        i: ConceptMemory(
+            concepts,
+            codes=settings.memory,
+            channels=shapes.maps[i][0],
+            by_code=settings.memory_by_code,
+        )
         for i in remembered
     }
 
 
-def map_form(settings: LevelSettings, size: tuple[int, int]) -> MapForm:
-    """How the maps of flows and memories are joined, on a grid of this size."""
+def map_form(
+    settings: LevelSettings,
+    shapes: PictureShapes,
+    *,
+    levels: tuple[int, ...],
+    remembered: tuple[int, ...],
+) -> MapForm:
+    """How the maps of flows and memories are joined, on the grid of the prepared picture."""
     return MapForm(
-        size=size,
+        size=shapes.size,
+        grids=tuple(shapes.maps[i][1:] for i in (*levels, *remembered)),
         neighbourhood=settings.neighbourhood,
         smoothing=settings.smoothing,
         top_share=settings.top_share,

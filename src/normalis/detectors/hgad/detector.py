@@ -164,7 +164,7 @@ class HGAD(AbstractDetector):
         if len(self.memories):
             set_memories(
                 self.memories,
-                ((self._whitened(maps, y).remembered, y) for maps, y in _told(batches(), label)),
+                lambda: ((self._whitened(m, y).remembered, y) for m, y in _told(batches(), label)),
                 pictures=len(averages),
                 neighbourhood=self.form.neighbourhood,
                 generator=generator,
@@ -193,7 +193,7 @@ class HGAD(AbstractDetector):
     def score(self, maps: list[Tensor]) -> Scores:
         """Map, image score and class of each picture, a function of that picture alone."""
         parts, guess = self.parts(maps)
-        total, image = self.form.joined(parts)
+        total, image = self.form(parts)
         return Scores(total, image, guess.concept, guess.probability)
 
     @torch.no_grad()

@@ -97,6 +97,7 @@ class VQFlow(AbstractDetector):
         self.fusion = fusion
         self.scale = scale
         self.form = form
+        self.joined = form.maps  # a module, which must be known as a part
         self.per_dimension = per_dimension
 
     def latents(self, maps: list[Tensor]) -> Latents:
@@ -169,10 +170,9 @@ class VQFlow(AbstractDetector):
             told = (([m[i] for i in chosen], self.concepts(m)) for m in batches())
             set_whitening(self.whitening, told)
         if len(self.memories):
-            seen = ((maps, self.concepts(maps)) for maps in batches())
             set_memories(
                 self.memories,
-                ((self._whitened(maps, concept).remembered, concept) for maps, concept in seen),
+                lambda: self._remembered(batches()),
                 pictures=len(averages),
                 neighbourhood=self.form.maps.neighbourhood,
                 generator=generator,
@@ -198,7 +198,7 @@ class VQFlow(AbstractDetector):
             paper = self.paper_scores(maps)
             return Scores(paper.multiplicative, paper.image, self.concepts(maps))
         parts, concept = self.parts(maps)
-        total, image = self.form.maps.joined(parts)
+        total, image = self.joined(parts)
         return Scores(total, image, concept)
 
     @torch.no_grad()
@@ -249,6 +249,14 @@ class VQFlow(AbstractDetector):
             neighbourhood=self.form.maps.neighbourhood,
         )
         return [*flow, *memory], latents.condition
+
+    def _remembered(
+        self, batches: Iterable[list[Tensor]]
+    ) -> Iterator[tuple[list[Tensor], Int[Tensor, " b"]]]:
+        """Whitened features of each map that has a memory, and the concepts."""
+        for maps in batches:
+            concept = self.concepts(maps)
+            yield self._whitened(maps, concept).remembered, concept
 
     def _whitened(self, maps: list[Tensor], concept: Int[Tensor, " b"]) -> Whitened:
         """Features after the closed-form first step."""
