@@ -4,16 +4,18 @@
 
 Fits a model on the good pictures of DATA, plants defects of many kinds and sizes on good pictures
 that took no part in the training, and measures for every smoothing, share and kind of image score
-the AUROC of planted against clean pictures: per product, their mean, and all mixed. No picture of
-a test set is read. Writes benchmarks/results/planted-NAME.json.
+the AUROC of planted against clean pictures: per product, their mean, and all mixed. A model whose
+memories count distances by code is asked without that, too. No picture of a test set is read.
+Writes benchmarks/results/planted-NAME.json.
 """
 
 import argparse
+import copy
 import json
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from functools import cache, partial
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import chain, islice
 from pathlib import Path
 from statistics import mean
@@ -38,6 +40,7 @@ from normalis.images.prepare import prepare
 from normalis.metrics.ranking import auroc
 from normalis.nn.blur import BlurredEnlargement
 from normalis.presets import preset
+from normalis.quantize.memory import ConceptMemory
 from normalis.recipes import parse_assignment, recipe_from
 from normalis.scoring import Scorer
 from normalis.sensitivity.plan import Plan
@@ -49,7 +52,7 @@ PLAN = Plan(contrasts=(0.5, 1.0))
 SIZES = (0.02, 0.04, 0.08)  # of the shorter side
 BATCH = 8
 
-Form = tuple[float, float, str]  # smoothing, share, kind
+Form = tuple[float, float, str, bool]  # smoothing, share, kind, by code
 Scores = dict[Form, list[float]]
 
 
@@ -63,17 +66,22 @@ def main() -> None:
         model = options.model or Path(folder) / "model"
         if options.model is None:
             fit(options.data, model, recipe=recipe, options=FitOptions(cache=options.cache))
-        products = _held_out(options.data, model)
+        products = _held_out(options.data, model, "validation", "calibration")
         scorer = load(model)
+        detectors = _detectors(
+            scorer, chain(*_held_out(options.data, model, "validation").values())
+        )
         clean: dict[str, Scores] = {}
         planted: dict[str, Scores] = {}
         for product, paths in products.items():
             pictures = [read_picture(path) for path in paths]
-            clean[product] = _scores(scorer, iter(pictures), options.smoothings)
+            clean[product] = _scores(
+                scorer, detectors, iter(pictures), smoothings=options.smoothings
+            )
             chosen = _planted(pictures[: options.planted_on])
-            planted[product] = _scores(scorer, chosen, options.smoothings)
+            planted[product] = _scores(scorer, detectors, chosen, smoothings=options.smoothings)
             print(product, len(pictures), flush=True)
-    names = ("smoothing", "top_share", "image_score")
+    names = ("smoothing", "top_share", "image_score", "memory_by_code")
     table: list[dict[str, Any]] = [
         {**dict(zip(names, form, strict=True)), **_figures(clean, planted, form)}
         for form in next(iter(clean.values()))
@@ -111,14 +119,28 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _held_out(data: Path, model: Path) -> dict[str, list[Path]]:
-    """The good pictures of each product that trained nothing."""
+def _held_out(data: Path, model: Path, *served: str) -> dict[str, list[Path]]:
+    """The good pictures of each product that trained nothing, but served for these."""
     uses = picture_uses(model)
     products: dict[str, list[Path]] = defaultdict(list)
     for sample in open_dataset(data).train_good:
-        if uses.get(file_digest(sample.path)) in ("validation", "calibration"):
+        if uses.get(file_digest(sample.path)) in served:
             products[sample.category or "all"].append(sample.path)
     return products
+
+
+def _detectors(scorer: Scorer, validation: Iterable[Path]) -> dict[bool, ScoresInParts]:
+    """The detector, and if its memories count by code another whose memories do not."""
+    if not isinstance(scorer.detector, ScoresInParts):
+        raise SystemExit("This model's map has no parts; fit a preset of vqflow, hgad or flow.")
+    other = copy.deepcopy(scorer.detector)
+    memories = [part for part in other.modules() if isinstance(part, ConceptMemory)]
+    if not any(memory.by_code for memory in memories):
+        return {False: scorer.detector}
+    for memory in memories:
+        memory.by_code = False
+    other.set_scale(_maps(scorer, (read_picture(path) for path in validation)))
+    return {True: scorer.detector, False: other}
 
 
 def _planted(pictures: Sequence[Picture]) -> Iterator[Picture]:
@@ -132,28 +154,43 @@ def _planted(pictures: Sequence[Picture]) -> Iterator[Picture]:
 
 
 @torch.inference_mode()
-def _scores(scorer: Scorer, pictures: Iterator[Picture], smoothings: Sequence[float]) -> Scores:
+def _scores(
+    scorer: Scorer,
+    detectors: dict[bool, ScoresInParts],
+    pictures: Iterator[Picture],
+    *,
+    smoothings: Sequence[float],
+) -> Scores:
     """The image scores in every form."""
-    detector = scorer.detector
-    if not isinstance(detector, ScoresInParts):
-        raise SystemExit("This model's map has no parts; fit a preset of vqflow, hgad or flow.")
     size = (scorer.preparation.height, scorer.preparation.width)
     found: Scores = defaultdict(list)
-    enlarged = cache(partial(BlurredEnlargement, size=size))
     for maps in _maps(scorer, pictures):
-        parts, _ = detector.parts(maps)
-        for smoothing in smoothings:
-            grids = [(part.shape[1], part.shape[2]) for part in parts]
-            smooth = [
-                enlarged(grid, sigma=smoothing)(part)
-                for grid, part in zip(grids, parts, strict=True)
-            ]
-            mean_map = torch.stack(smooth).mean(0)
-            for share in SHARES:
-                tops = torch.stack([top_mean(part, share) for part in smooth])
-                found[smoothing, share, "map"] += top_mean(mean_map, share).tolist()
-                found[smoothing, share, "levels"] += tops.mean(0).tolist()
+        for by_code, detector in detectors.items():
+            parts, _ = detector.parts(maps)
+            for smoothing in smoothings:
+                for form, tops in _tops(parts, size, smoothing=smoothing):
+                    found[(*form, by_code)] += tops.tolist()
     return found
+
+
+def _tops(
+    parts: list[Tensor], size: tuple[int, int], *, smoothing: float
+) -> Iterator[tuple[tuple[float, float, str], Tensor]]:
+    """The image scores of standardised maps for every share, from the mean map and by level."""
+    smooth = [_enlargement((x.shape[1], x.shape[2]), size, smoothing)(x) for x in parts]
+    mean_map = torch.stack(smooth).mean(0)
+    for share in SHARES:
+        yield (smoothing, share, "map"), top_mean(mean_map, share)
+        tops = torch.stack([top_mean(part, share) for part in smooth])
+        yield (smoothing, share, "levels"), tops.mean(0)
+
+
+@cache
+def _enlargement(
+    grid: tuple[int, int], size: tuple[int, int], smoothing: float
+) -> BlurredEnlargement:
+    """What brings maps of a grid to the pictures' size."""
+    return BlurredEnlargement(grid, size=size, sigma=smoothing)
 
 
 def _maps(scorer: Scorer, pictures: Iterator[Picture]) -> Iterator[list[Tensor]]:

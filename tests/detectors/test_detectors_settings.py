@@ -28,6 +28,7 @@ SWITCHES = {
     "blocks": (1, 2, 3),
     "smoothing": 0.0,
     "memory": 0,
+    "memory_by_code": not small_settings().memory_by_code,
     "neighbourhood": (1, 5, 3),
     "memory_levels": (3, 0, 2),
     "image_score": "map",

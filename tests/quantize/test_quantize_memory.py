@@ -1,16 +1,18 @@
-"""A memory gives half the mean squared distance to the nearest code of the picture's concept."""
+"""A memory gives half the mean squared distance to the nearest code, as it is or by code."""
 
 import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from normalis.quantize.memory import ConceptMemory
+from normalis.quantize.memory import ConceptMemory, UsualEnergies
 
 
-def filled(concepts: int, *, codes: int = 5, channels: int = 3) -> ConceptMemory:
+def filled(
+    concepts: int, *, codes: int = 5, channels: int = 3, by_code: bool = False
+) -> ConceptMemory:
     generator = torch.Generator().manual_seed(0)
-    memory = ConceptMemory(concepts, codes=codes, channels=channels)
+    memory = ConceptMemory(concepts, codes=codes, channels=channels, by_code=by_code)
     memory.codes.copy_(torch.randn(memory.codes.shape, generator=generator))
     return memory
 
@@ -69,3 +71,96 @@ def test_rounding_never_makes_a_distance_negative(scale: float) -> None:
     memory.codes.mul_(scale)
     z = memory.codes[0, :1].reshape(1, 3, 1, 1).contiguous()
     assert float(memory(z, torch.tensor([0])).min()) >= 0
+
+
+def calm_and_wild(n: int, *, seed: int) -> torch.Tensor:
+    """`n` features that vary little, at 0, and then `n` that vary ten times as far, at 100."""
+    noise = torch.randn(2, n, 2, generator=torch.Generator().manual_seed(seed))
+    return torch.cat([0.5 * noise[0], 100 + 5 * noise[1]])
+
+
+def made_of(z: torch.Tensor, *, codes: int, by_code: bool = True) -> ConceptMemory:
+    memory = ConceptMemory(1, codes=codes, channels=z.shape[1], by_code=by_code)
+    concept = torch.zeros(len(z), dtype=torch.long)
+    memory.set_from(z, concept, generator=torch.Generator().manual_seed(0))
+    usual = UsualEnergies(memory)
+    for some in z.split(300):  # any number of batches
+        usual.add(some.T[None, :, :, None], torch.tensor([3]))
+    memory.set_usual(usual)
+    return memory
+
+
+def energies(memory: ConceptMemory, z: torch.Tensor) -> torch.Tensor:
+    return memory(z.T[None, :, :, None], torch.tensor([0]))[0, :, 0]
+
+
+def test_what_varies_much_is_as_usual_as_what_varies_little() -> None:
+    seen, new = calm_and_wild(2000, seed=4), calm_and_wild(2000, seed=5)
+    alike = energies(made_of(seen, codes=2, by_code=False), new).view(2, -1)
+    assert alike[1].mean() > 80 * alike[0].mean()
+    by_code = energies(made_of(seen, codes=2), new).view(2, -1)
+    torch.testing.assert_close(by_code[1].mean(), torch.tensor(0.0), atol=0.1, rtol=0)
+    torch.testing.assert_close(by_code[1].std(), torch.tensor(1.0), atol=0.1, rtol=0)
+    # The belief that all codes are alike is worth 16 features of the 2,000.
+    assert -0.2 < by_code[0].mean() < 0
+    assert 0.1 < by_code[0].std() < 1
+
+
+def test_an_energy_by_code_is_standardised_by_the_nearest_code() -> None:
+    plain, by_code = filled(2), filled(2, by_code=True)
+    generator = torch.Generator().manual_seed(6)
+    by_code.location.copy_(torch.rand(2, 5, generator=generator))
+    by_code.spread.copy_(torch.rand(2, 5, generator=generator) + 0.1)
+    z = torch.randn(3, 3, 4, 5, generator=torch.Generator().manual_seed(7))
+    concept = torch.tensor([1, 0, 1])
+    energy = by_code(z, concept)
+    for picture, k in enumerate(concept.tolist()):
+        rows = z[picture].flatten(1).T.numpy()
+        code = cdist(rows, by_code.codes[k].numpy()).argmin(1)
+        expected = plain(z, concept)[picture].flatten() - by_code.location[k][code]
+        torch.testing.assert_close(energy[picture].flatten(), expected / by_code.spread[k][code])
+
+
+def test_what_is_usual_is_the_mean_and_deviation_of_each_code_s_features() -> None:
+    """Of so many features that the belief does not count."""
+    memory = filled(2, codes=3, by_code=True)
+    z = torch.randn(4, 3, 60, 60, generator=torch.Generator().manual_seed(10))
+    concept = torch.tensor([0, 1, 1, 0])
+    usual = UsualEnergies(memory)
+    usual.add(z[:1], concept[:1])
+    usual.add(z[1:], concept[1:])
+    memory.set_usual(usual)
+    for k in range(2):
+        rows = z[concept == k].transpose(0, 1).flatten(1).T.numpy()
+        table = cdist(rows, memory.codes[k].numpy(), "sqeuclidean") / (2 * 3)
+        for code in range(3):
+            own = table[table.argmin(1) == code, code]
+            assert len(own) > 500
+            assert float(memory.location[k, code]) == pytest.approx(own.mean(), rel=0.05)
+            assert float(memory.spread[k, code]) == pytest.approx(own.std(), rel=0.05)
+
+
+def test_few_features_say_nothing_of_single_codes() -> None:
+    memory = made_of(torch.randn(64, 4, generator=torch.Generator().manual_seed(8)), codes=48)
+    assert memory.location.max() < 2 * memory.location.min()
+    assert memory.spread.max() < 3 * memory.spread.min()
+
+
+def test_a_concept_without_features_has_what_is_usual_for_all() -> None:
+    memory = filled(2, by_code=True)
+    usual = UsualEnergies(memory)
+    usual.add(torch.randn(2, 3, 4, 4), torch.tensor([0, 0]))
+    memory.set_usual(usual)
+    overall = usual.sums[1].sum() / usual.sums[0].sum()
+    torch.testing.assert_close(memory.location[1], overall.float().expand(5))
+
+
+def test_features_that_are_the_codes_leave_energies_finite() -> None:
+    z = torch.randn(4, 2, generator=torch.Generator().manual_seed(9))
+    assert torch.isfinite(energies(made_of(z, codes=8), z + 1)).all()
+
+
+def test_until_it_is_told_what_is_usual_a_memory_counts_all_alike() -> None:
+    """The state that a saved model is read into."""
+    memory, z = filled(1, by_code=True), torch.randn(1, 3, 2, 2)
+    torch.testing.assert_close(memory(z, torch.tensor([0])), filled(1)(z, torch.tensor([0])))

@@ -57,7 +57,12 @@ def memories(
 ) -> dict[int, ConceptMemory]:
     """The memory of every map that has one, by its index."""
     return {
-        i: ConceptMemory(concepts, codes=settings.memory, channels=shapes.maps[i][0])
+        i: ConceptMemory(
+            concepts,
+            codes=settings.memory,
+            channels=shapes.maps[i][0],
+            by_code=settings.memory_by_code,
+        )
         for i in remembered
     }
 

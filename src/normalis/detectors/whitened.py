@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from normalis.detectors.levels import one_each
 from normalis.mixtures.located_gaussian import LocatedGaussian, LocatedMoments
 from normalis.nn.blur import local_mean
-from normalis.quantize.memory import ConceptMemory
+from normalis.quantize.memory import ConceptMemory, UsualEnergies
 
 __all__ = [
     "MEMORY_ROWS",
@@ -136,7 +136,7 @@ def set_whitening(
 @torch.no_grad()
 def set_memories(
     memories: nn.ModuleList,
-    batches: Iterable[tuple[list[Tensor], Int[Tensor, " b"]]],
+    batches: Callable[[], Iterable[tuple[list[Tensor], Int[Tensor, " b"]]]],
     *,
     pictures: int,
     neighbourhood: int | tuple[int, ...],
@@ -146,7 +146,7 @@ def set_memories(
 
     Args:
         memories: One `ConceptMemory` per level.
-        batches: Each level's whitened features, and each picture's concept.
+        batches: Starts a pass over each level's whitened features, and each picture's concept.
         pictures: How many come.
         neighbourhood: Side of the square whose mean feature is remembered, positions; one number
             serves all memories.
@@ -156,7 +156,7 @@ def set_memories(
     rows: list[list[Tensor]] = [[] for _ in memories]
     concepts: list[list[Tensor]] = [[] for _ in memories]
     places = max(8, min(128, MEMORY_ROWS // pictures))
-    for zs, concept in batches:
+    for zs, concept in batches():
         for i, z in enumerate(zs):
             flat = local_mean(z, sides[i]).flatten(2).mT
             some = torch.randperm(flat.shape[1], generator=generator)[:places]
@@ -165,6 +165,26 @@ def set_memories(
             concepts[i].append(concept.repeat_interleave(kept.shape[1]))
     for i, memory in enumerate(cast("Iterable[ConceptMemory]", memories)):
         memory.set_from(torch.cat(rows[i]), torch.cat(concepts[i]), generator=generator)
+    if any(memory.by_code for memory in cast("Iterable[ConceptMemory]", memories)):
+        _set_usual(memories, batches(), sides=sides)
+
+
+def _set_usual(
+    memories: nn.ModuleList,
+    batches: Iterable[tuple[list[Tensor], Int[Tensor, " b"]]],
+    *,
+    sides: tuple[int, ...],
+) -> None:
+    """Tell every level's memory how far features lie from each of its codes.
+
+    All places are looked at: those that the codes were made from lie too near to them.
+    """
+    usual = [UsualEnergies(memory) for memory in cast("Iterable[ConceptMemory]", memories)]
+    for zs, concept in batches:
+        for energies, z, side in zip(usual, zs, sides, strict=True):
+            energies.add(local_mean(z, side), concept)
+    for energies in usual:
+        energies.memory.set_usual(energies)
 
 
 def recalled(

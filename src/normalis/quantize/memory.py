@@ -4,9 +4,58 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from normalis.quantize.nearest import kmeans, nearest_distances
+from normalis.quantize.nearest import (
+    kmeans,
+    nearest_codes,
+    nearest_distances,
+    nearest_with_distances,
+)
 
-__all__ = ["ConceptMemory"]
+__all__ = ["ConceptMemory", "UsualEnergies"]
+
+# Features' worth of belief that energies around one code are those around all of its concept.
+USUAL_SHRINKAGE = 16.0
+# Least spread of energies: where every feature has a code of its own, none says how they vary.
+LEAST_SPREAD = 1e-6
+
+
+class UsualEnergies:
+    """Sums of the energies of features around each code, collected batch by batch in float64.
+
+    Args:
+        memory: Its codes are set.
+    """
+
+    def __init__(self, memory: "ConceptMemory") -> None:
+        self.memory = memory
+        self.sums = torch.zeros(3, *memory.codes.shape[:2], dtype=torch.float64)
+
+    def add(self, z: Float[Tensor, "b c h w"], concept: Int[Tensor, " b"]) -> None:
+        """Count a batch of maps of these concepts."""
+        for picture, k in zip(z, self.memory.rows_of(concept).tolist(), strict=True):
+            features, codes = picture.flatten(1).mT, self.memory.codes[k]
+            index = nearest_codes(features, codes)
+            energy = (features - codes[index]).square().mean(1) / 2
+            for total, power in zip(self.sums, (0, 1, 2), strict=True):
+                total[k].index_add_(0, index.cpu(), energy.double().cpu() ** power)
+
+    def moments(self) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]:
+        """Mean and standard deviation around each code, drawn towards the concept's.
+
+        A concept without features has those of all.
+        """
+        count, *powers = self.sums
+        pictured = count.sum(1, keepdim=True)
+        everywhere = [total.sum() / count.sum().clamp_min(1) for total in powers]
+        own = [
+            torch.where(pictured > 0, total.sum(1, keepdim=True) / pictured.clamp_min(1), over_all)
+            for total, over_all in zip(powers, everywhere, strict=True)
+        ]
+        mean, square = (
+            (total + USUAL_SHRINKAGE * usual) / (count + USUAL_SHRINKAGE)
+            for total, usual in zip(powers, own, strict=True)
+        )
+        return mean, (square - mean.square()).clamp_min(LEAST_SPREAD**2).sqrt()
 
 
 class ConceptMemory(nn.Module):
@@ -16,20 +65,30 @@ class ConceptMemory(nn.Module):
     that looks one of several ways, and never between them, has no likelier place than between them
     for a Gaussian, and none for codes.
 
+    Good pictures do not vary everywhere alike: a glint lies far from all that was seen, and so does
+    every other glint. With `by_code` energies are standardised by those of good features that the
+    same code is nearest to: what counts is what lies far for its own kind.
+
     Args:
         concepts: Number of concepts; 1 serves pictures of every concept.
         codes: Codes of each concept.
         channels: $C$.
+        by_code: Standardise energies by what is usual at the nearest code, once that is set.
 
     References:
         Ours; k-means in place of the core set of PatchCore (Roth et al., arXiv 2106.08265).
     """
 
     codes: Tensor
+    location: Tensor
+    spread: Tensor
 
-    def __init__(self, concepts: int, *, codes: int, channels: int) -> None:
+    def __init__(self, concepts: int, *, codes: int, channels: int, by_code: bool = False) -> None:
         super().__init__()
+        self.by_code = by_code
         self.register_buffer("codes", torch.zeros(concepts, codes, channels))
+        self.register_buffer("location", torch.zeros(concepts, codes))
+        self.register_buffer("spread", torch.ones(concepts, codes))
 
     @torch.no_grad()
     def set_from(
@@ -41,24 +100,58 @@ class ConceptMemory(nn.Module):
             rows = own if len(own) else z
             self.codes[k] = kmeans(rows, self.codes.shape[1], generator=generator, steps=10)
 
+    @torch.no_grad()
+    def set_usual(self, energies: UsualEnergies) -> None:
+        """Take what is usual around each code."""
+        mean, spread = energies.moments()
+        self.location.copy_(mean)
+        self.spread.copy_(spread)
+
     def forward(
         self, z: Float[Tensor, "b c h w"], concept: Int[Tensor, " b"]
     ) -> Float[Tensor, "b h w"]:
         """The energy at each position."""
-        own = concept if len(self.codes) > 1 else torch.zeros_like(concept)
+        own = self.rows_of(concept)
         rows = z.flatten(2).mT
         if z.device.type != "cpu" or torch.compiler.is_exporting():
-            squared = self._squared_at_once(rows, own)
+            energy = self._energy_at_once(rows, own)
         else:  # the table of all distances at once would leave the cache
-            pairs = zip(rows, self.codes[own], strict=True)
-            squared = torch.stack([nearest_distances(some, known) for some, known in pairs])
-        return (squared / (2 * z.shape[1])).unflatten(1, z.shape[2:])
+            tables = (self.codes[own], self.location[own], self.spread[own])
+            energy = torch.stack([self._energy(*one) for one in zip(rows, *tables, strict=True)])
+        return energy.unflatten(1, z.shape[2:])
 
-    def _squared_at_once(
+    def rows_of(self, concept: Int[Tensor, " b"]) -> Int[Tensor, " b"]:
+        """The row of each picture's concept; a table of one row serves all."""
+        return concept if len(self.codes) > 1 else torch.zeros_like(concept)
+
+    def _energy(
+        self,
+        rows: Float[Tensor, "n c"],
+        codes: Float[Tensor, "k c"],
+        location: Float[Tensor, " k"],
+        spread: Float[Tensor, " k"],
+    ) -> Float[Tensor, " n"]:
+        """The energy at the positions of one picture."""
+        if not self.by_code:
+            return nearest_distances(rows, codes) / (2 * rows.shape[1])
+        index, squared = nearest_with_distances(rows, codes)
+        return (squared / (2 * rows.shape[1]) - location[index]) / spread[index]
+
+    def _energy_at_once(
         self, rows: Float[Tensor, "b n c"], own: Int[Tensor, " b"]
     ) -> Float[Tensor, "b n"]:
-        """Squared distances to the nearest code: the table of all is one product of matrices."""
+        """The energy at all positions: the table of all distances is one product of matrices."""
         table = torch.cat([-2 * self.codes.mT, self.codes.square().sum(2)[:, None]], dim=1)
         ones = rows.new_ones(1, 1, 1).expand(rows.shape[0], rows.shape[1], 1)
-        least = (torch.cat([rows, ones], dim=2) @ table[own]).amin(2)
-        return (rows.square().sum(2) + least).clamp_min(0)
+        cross = torch.cat([rows, ones], dim=2) @ table[own]
+        least = cross.amin(2, keepdim=True)
+        squared = (rows.square().sum(2) + least[:, :, 0]).clamp_min(0)
+        energy = squared / (2 * rows.shape[2])
+        if self.by_code:
+            # Not by an index, which takes longer than the distances; of several the highest.
+            is_least = (cross <= least).to(cross.dtype)
+            location, spread = (
+                (is_least * value[own][:, None]).amax(2) for value in (self.location, self.spread)
+            )
+            energy = (energy - location) / spread
+        return energy

@@ -12,6 +12,7 @@ __all__ = [
     "kmeans",
     "nearest_codes",
     "nearest_distances",
+    "nearest_with_distances",
     "perplexity",
     "straight_through",
 ]
@@ -30,6 +31,16 @@ def nearest_distances(x: Float[Tensor, "n d"], codes: Float[Tensor, "k d"]) -> F
     """Squared Euclidean distance of each row to the nearest code, 0 or more."""
     least = torch.cat([table.amin(1) for table in _tables(x, codes)])
     return (x.square().sum(1) + 2 * least).clamp_min(0)
+
+
+def nearest_with_distances(
+    x: Float[Tensor, "n d"], codes: Float[Tensor, "k d"]
+) -> tuple[Int[Tensor, " n"], Float[Tensor, " n"]]:
+    """Index of the code nearest to each row, and the squared Euclidean distance to it."""
+    # The least before its index, for which the table is overwritten.
+    found = [(table.amin(1), _first_least(table)) for table in _tables(x, codes)]
+    least, index = (torch.cat(column) for column in zip(*found, strict=True))
+    return index, (x.square().sum(1) + 2 * least).clamp_min(0)
 
 
 def straight_through(x: Float[Tensor, "*s"], value: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:

@@ -164,7 +164,7 @@ class HGAD(AbstractDetector):
         if len(self.memories):
             set_memories(
                 self.memories,
-                ((self._whitened(maps, y).remembered, y) for maps, y in _told(batches(), label)),
+                lambda: ((self._whitened(m, y).remembered, y) for m, y in _told(batches(), label)),
                 pictures=len(averages),
                 neighbourhood=self.form.neighbourhood,
                 generator=generator,

@@ -44,6 +44,9 @@ class HGADSettings:
         memory: [ours] Codes of each class and level whose distance from the whitened features is
             scored beside the likelihood; 0 for none (paper).
         memory_levels: [ours] Maps that get a memory, by index; () for those that have a flow.
+        memory_by_code: [ours] Such a distance counts in standard deviations above what is usual at
+            the code that is nearest: where good pictures differ from each other, as in their
+            glints, it says less.
         neighbourhood: [ours] Side, in positions, of the square over which the whitened features are
             averaged before the memory is asked; odd, 1 for none; one number serves all memories.
         single_picture: [fix] A picture's score depends on it alone and needs no label; otherwise
@@ -74,6 +77,7 @@ class HGADSettings:
     whitening: Literal["none", "global", "concept"] = "concept"
     memory: int = 512
     memory_levels: tuple[int, ...] = ()
+    memory_by_code: bool = False
     neighbourhood: int | tuple[int, ...] = 3
     single_picture: bool = True
     smoothing: float = 4.0

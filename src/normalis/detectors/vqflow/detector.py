@@ -170,10 +170,9 @@ class VQFlow(AbstractDetector):
             told = (([m[i] for i in chosen], self.concepts(m)) for m in batches())
             set_whitening(self.whitening, told)
         if len(self.memories):
-            seen = ((maps, self.concepts(maps)) for maps in batches())
             set_memories(
                 self.memories,
-                ((self._whitened(maps, concept).remembered, concept) for maps, concept in seen),
+                lambda: self._remembered(batches()),
                 pictures=len(averages),
                 neighbourhood=self.form.maps.neighbourhood,
                 generator=generator,
@@ -250,6 +249,14 @@ class VQFlow(AbstractDetector):
             neighbourhood=self.form.maps.neighbourhood,
         )
         return [*flow, *memory], latents.condition
+
+    def _remembered(
+        self, batches: Iterable[list[Tensor]]
+    ) -> Iterator[tuple[list[Tensor], Int[Tensor, " b"]]]:
+        """Whitened features of each map that has a memory, and the concepts."""
+        for maps in batches:
+            concept = self.concepts(maps)
+            yield self._whitened(maps, concept).remembered, concept
 
     def _whitened(self, maps: list[Tensor], concept: Int[Tensor, " b"]) -> Whitened:
         """Features after the closed-form first step."""

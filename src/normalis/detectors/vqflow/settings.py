@@ -38,6 +38,10 @@ class VQFlowSettings:
         memory: [ours] Codes of each concept and level whose distance from the whitened features is
             scored beside the likelihood; 0 for none (paper).
         memory_levels: [ours] Maps that get a memory, by index; () for those that have a flow.
+        memory_by_code: [ours] Such a distance counts in standard deviations above what is usual at
+            the code that is nearest: where good pictures differ from each other, as in their
+            glints, it says less.
+            Chosen on planted defects.
         neighbourhood: [ours] Side, in positions, of the square over which the whitened features are
             averaged before the memory is asked; odd, 1 for none; one number serves all memories.
         data_codes: [fix] Codes start from data and dead codes are revived (METHODS §0.3).
@@ -70,6 +74,7 @@ class VQFlowSettings:
     whitening: Literal["none", "global", "concept"] = "concept"
     memory: int = 512
     memory_levels: tuple[int, ...] = ()
+    memory_by_code: bool = True
     neighbourhood: int | tuple[int, ...] = 3
     data_codes: bool = True
     exact_prior: bool = True
