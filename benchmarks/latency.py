@@ -12,20 +12,26 @@ least 3), and the lowest processor time, which other work on the machine hardly 
 several threads it adds up what all of them took. The parts are lowest processor times per picture:
 decoding and preparing, backbone, detector ("flow"), bringing the map back to the picture and
 deciding; a graph has backbone and detector in one. With `--peer`, the same run times anomalib's
-PatchCore and Dinomaly (benchmarks/peers). Writes benchmarks/results/latency.json and latency.md;
-rows of forms and thread counts that were not asked for stay. The accuracy beside them comes from
-benchmarks/accuracy.py.
+PatchCore and Dinomaly (benchmarks/peers). Writes benchmarks/results/latency.json and latency.md
+after every form: an interruption loses the form that it met. With `--done FILE` a form that is
+measured is noted there, and one that is noted is not measured again, so that the same call goes on
+where it ended; `--minutes` lets it end by itself. Rows of forms and thread counts that were not
+asked for stay. The accuracy beside them comes from benchmarks/accuracy.py.
 """
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -42,26 +48,36 @@ from normalis.report.tables import Table, as_markdown
 
 RESULTS = Path(__file__).parent / "results"
 
+Form = tuple[str, Callable[[], list[Row]]]
+"""What is measured, and how."""
+
 
 def main() -> None:
-    """Measure every combination, and write the table."""
+    """Measure every form, and keep its rows."""
     options = _options()
-    rows: list[Row] = []
+    end = time.monotonic() + 60 * options.minutes
+    done: Path | None = options.done
+    noted = done.read_text(encoding="utf-8").splitlines() if done and done.exists() else []
     with tempfile.TemporaryDirectory() as folder:
-        for name in options.presets:
-            model = (options.work or Path(folder)) / name
-            cached = FitOptions(cache=options.cache, device="cpu")
-            if not model.exists():
-                fit(options.data, model, recipe=_recipe(name, options.weights), options=cached)
-            for runtime, precision in forms(model, options, library=("eager", "compiled")):
-                form = exported(model, runtime, precision, data=options.data)
-                rows += _rows([str(options.data), str(form), runtime], options)
-    rows += [] if options.peer is None else _peers(options)
-    rows = [*_others(rows), *rows]
+        for name, measure in chain(_ours(options, Path(folder)), _peers(options)):
+            words = f"{name}, {options.threads} threads, batches of {' '.join(options.batches)}"
+            if words in noted:
+                continue
+            if time.monotonic() > end:
+                raise SystemExit(f"{options.minutes} minutes are over, and {words} is next.")
+            _keep(measure())
+            if done:
+                write_text(done, "\n".join([*noted, words, ""]))
+                noted.append(words)
+
+
+def _keep(rows: Sequence[Row]) -> None:
+    """Put the rows of a form into the table, in the place of its earlier ones."""
+    kept = [*_others(rows), *rows]
     versions = {name: version(name) for name in ("onnxruntime", "openvino")}
-    result = {"machine": {**machine(), **versions}, "rows": [asdict(row) for row in rows]}
+    result = {"machine": {**machine(), **versions}, "rows": [asdict(row) for row in kept]}
     write_text(RESULTS / "latency.json", json.dumps(result, indent=1) + "\n")
-    write_text(RESULTS / "latency.md", as_markdown(_table(rows)))
+    write_text(RESULTS / "latency.md", as_markdown(_table(kept)))
 
 
 def _options() -> argparse.Namespace:
@@ -72,8 +88,23 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--work", type=Path, help="Keep models and exports here, and take them.")
+    parser.add_argument("--done", type=Path, help="Note forms here, and leave those noted out.")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="No form begins later.")
     add_options(parser)
     return parser.parse_args()
+
+
+def _ours(options: argparse.Namespace, folder: Path) -> Iterator[Form]:
+    """Every form of every preset; models and exports are made when they are come to."""
+    for name in options.presets:
+        model = (options.work or folder) / name
+        cached = FitOptions(cache=options.cache, device="cpu")
+        if not model.exists():
+            fit(options.data, model, recipe=_recipe(name, options.weights), options=cached)
+        for runtime, precision in forms(model, options, library=("eager", "compiled")):
+            form = exported(model, runtime, precision, data=options.data)
+            words = [str(options.data), str(form), runtime]
+            yield f"{name} {runtime} {precision}", partial(_rows, words, options)
 
 
 def _rows(arguments: Sequence[str], options: argparse.Namespace) -> list[Row]:
@@ -101,9 +132,11 @@ def _said(command: Sequence[str], options: argparse.Namespace) -> list[dict[str,
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def _peers(options: argparse.Namespace) -> list[Row]:
+def _peers(options: argparse.Namespace) -> Iterator[Form]:
     """PatchCore with memories of several sizes, and Dinomaly."""
-    folder, python = Path(__file__).parent / "peers", str(options.peer)
+    if options.peer is None:
+        return
+    folder = Path(__file__).parent / "peers"
     asked: list[tuple[str, list[str]]] = []
     if options.bank:
         words = [str(folder / "patchcore.py"), "time", str(options.data), str(options.bank)]
@@ -114,12 +147,15 @@ def _peers(options: argparse.Namespace) -> list[Row]:
     if options.dinomaly:
         words = [str(folder / "dinomaly.py"), "time", str(options.data), str(options.dinomaly)]
         asked.append(("Dinomaly", [*words, "--weights", options.weights]))
+    for name, words in asked:
+        yield name, partial(_peer, name, words, options)
+
+
+def _peer(name: str, words: Sequence[str], options: argparse.Namespace) -> list[Row]:
+    """The rows of one peer."""
     fixed = {"runtime": "anomalib", "precision": "float32", "after": 0.0}
-    return [
-        Row(preset=name, threads=options.threads, **fixed, **said)
-        for name, words in asked
-        for said in _said([python, *words], options)
-    ]
+    said = _said([str(options.peer), *words], options)
+    return [Row(preset=name, threads=options.threads, **fixed, **row) for row in said]
 
 
 def _recipe(name: str, weights: str | None) -> Recipe:

@@ -15,6 +15,7 @@ import json
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import chain, islice
 from pathlib import Path
 from statistics import mean
@@ -37,7 +38,7 @@ from normalis.images.ground import look_coarsely
 from normalis.images.planting import Defect, plant
 from normalis.images.prepare import prepare
 from normalis.metrics.ranking import auroc
-from normalis.nn.blur import blurred_enlargement
+from normalis.nn.blur import BlurredEnlargement
 from normalis.presets import preset
 from normalis.quantize.memory import ConceptMemory
 from normalis.recipes import parse_assignment, recipe_from
@@ -176,12 +177,20 @@ def _tops(
     parts: list[Tensor], size: tuple[int, int], *, smoothing: float
 ) -> Iterator[tuple[tuple[float, float, str], Tensor]]:
     """The image scores of standardised maps for every share, from the mean map and by level."""
-    smooth = [blurred_enlargement(part, size, sigma=smoothing) for part in parts]
+    smooth = [_enlargement((x.shape[1], x.shape[2]), size, smoothing)(x) for x in parts]
     mean_map = torch.stack(smooth).mean(0)
     for share in SHARES:
         yield (smoothing, share, "map"), top_mean(mean_map, share)
         tops = torch.stack([top_mean(part, share) for part in smooth])
         yield (smoothing, share, "levels"), tops.mean(0)
+
+
+@cache
+def _enlargement(
+    grid: tuple[int, int], size: tuple[int, int], smoothing: float
+) -> BlurredEnlargement:
+    """What brings maps of a grid to the pictures' size."""
+    return BlurredEnlargement(grid, size=size, sigma=smoothing)
 
 
 def _maps(scorer: Scorer, pictures: Iterator[Picture]) -> Iterator[list[Tensor]]:

@@ -12,7 +12,6 @@ from normalis.calibration import (
     Calibration,
     CalibrationSettings,
     calibrate,
-    split_holdout,
 )
 from normalis.errors import BundleError, FitError, SettingsError
 
@@ -76,7 +75,7 @@ def test_the_promise_holds_over_groups_that_score_apart() -> None:
         concepts = np.where(frequent, 0, generator.integers(1, 60, 500))
         scores = generator.normal(size=500) + 10 * (concepts > 0)
         calibration = fitted(scores[1:], concepts[1:], far=0.05)
-        assert [concept for concept, _ in calibration.by_concept] == [0]
+        assert calibration.alone == (0,)
         alarms += [
             calibration.decide(float(generator.normal()), 0).is_anomaly,
             calibration.decide(float(generator.normal()) + 10, 77).is_anomaly,
@@ -154,9 +153,10 @@ def test_concepts_stand_alone_if_all_the_others_can(
 ) -> None:
     concepts = concepts_of(sizes)
     calibration = fitted(np.arange(float(len(concepts))), concepts, far=0.1)
-    assert [concept for concept, _ in calibration.by_concept] == alone
-    covered = sum(len(scores) for _, scores in calibration.by_concept) + len(calibration.others)
-    assert covered == (len(concepts) if alone else 0)
+    assert list(calibration.alone) == alone
+    apart = sum(calibration.compared_with(concept).count for concept in alone)
+    others = calibration.compared_with(99).count
+    assert apart + others == len(concepts) + (apart if others == len(concepts) else 0)
 
 
 def test_a_decision_names_what_it_was_compared_with() -> None:
@@ -174,6 +174,52 @@ def test_a_concept_never_seen_is_compared_with_all_where_all_stand_alone() -> No
     calibration = fitted(np.arange(40.0), concepts_of({0: 20, 1: 20}), far=0.1)
     assert calibration.decide(50.0, 7).group == "global"
     assert calibration.p_value(50.0, 7) == 1 / 41
+
+
+# --- several pictures of one part ---
+
+
+def repeated(generator: np.random.Generator, parts: int) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of parts of which one to nine pictures were taken, all nearly alike."""
+    of = np.repeat(np.arange(parts), generator.integers(1, 10, parts))
+    return generator.gamma(0.7, size=parts)[of] + generator.normal(size=len(of)) / 100, of
+
+
+def alarms_of_new_parts(*, told: bool, far: float) -> float:
+    generator = np.random.default_rng(2)
+    settings, trials = CalibrationSettings(far=far), 800
+    alarms = 0
+    for _ in range(trials):
+        scores, of = repeated(generator, 9)
+        known, groups = scores[of < 8], of[of < 8] if told else None
+        made = calibrate(known, np.zeros(len(known), np.int64), settings=settings, groups=groups)
+        alarms += made.decide(float(scores[of == 8][0])).is_anomaly
+    return alarms / trials
+
+
+def test_the_promise_holds_for_new_parts_if_it_is_told_which_pictures_show_one() -> None:
+    """Eight parts promise no rate below one in nine, however many pictures there are of them."""
+    error = 4 * (0.12 * 0.88 / 800) ** 0.5
+    assert alarms_of_new_parts(told=True, far=0.12) <= 0.12 + error
+    assert alarms_of_new_parts(told=False, far=0.03) > 0.06
+
+
+def test_groups_are_counted_and_pictures_are_not() -> None:
+    groups = np.repeat(np.arange(8), 5)
+    calibration = calibrate(
+        np.arange(40.0), np.zeros(40, np.int64), settings=CalibrationSettings(), groups=groups
+    )
+    assert calibration.lowest_far() == 1 / 9
+    assert calibration.promise().startswith("with 40 held-out pictures of 8 groups the lowest")
+    assert calibration.decide(39.0).p_value == pytest.approx((1 + 1 / 5) / 9)
+
+
+def test_concepts_stand_alone_by_their_groups() -> None:
+    concepts, settings = np.repeat([0, 1], 30), CalibrationSettings(far=0.1)
+    groups = np.concatenate([np.arange(30), np.full(30, 99)])
+    scores = np.arange(60.0)
+    assert calibrate(scores, concepts, settings=settings).alone == (0, 1)
+    assert calibrate(scores, concepts, settings=settings, groups=groups).alone == ()
 
 
 # --- fitting, saving ---
@@ -196,7 +242,9 @@ def test_settings_are_rates(name: str, value: float) -> None:
 def test_json_gives_the_same_calibration_back(seed: int) -> None:
     generator = np.random.default_rng(seed)
     scores = generator.normal(size=60).astype(np.float32)
-    calibration = fitted(scores, generator.integers(0, 3, 60), far=0.1)
+    concepts, groups = generator.integers(0, 3, 60), generator.integers(0, 40, 60)
+    settings = CalibrationSettings(far=0.1)
+    calibration = calibrate(scores, concepts, settings=settings, groups=groups)
     assert Calibration.from_json(json.loads(json.dumps(calibration.to_json()))) == calibration
 
 
@@ -208,7 +256,9 @@ def test_json_gives_the_same_calibration_back(seed: int) -> None:
         {"scores": []},
         {"scores": [2.0, 1.0]},
         {"scores": [1.0, float("nan")]},
-        {"by_concept": [[0, [1.0]]]},
+        {"concepts": [0]},
+        {"alone": [0]},
+        {"groups": [0, 1, 2]},
         {"unknown": 1},
     ],
 )
@@ -221,45 +271,3 @@ def test_an_altered_calibration_is_refused(change: dict[str, object]) -> None:
 def test_a_missing_key_is_refused() -> None:
     with pytest.raises(BundleError, match="scores"):
         Calibration.from_json({"far": 0.01})
-
-
-# --- the split ---
-
-
-@given(
-    sizes=st.lists(st.integers(1, 40), min_size=1, max_size=12),
-    share=st.floats(0.02, 0.9),
-    seed=st.integers(0, 9),
-)
-def test_the_split_is_fair_to_every_group(sizes: list[int], share: float, seed: int) -> None:
-    groups = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
-    held_out = split_holdout(groups, share=share, seed=seed)
-    np.testing.assert_array_equal(held_out, split_holdout(groups, share=share, seed=seed))
-    room = 0
-    for group, size in enumerate(sizes):
-        held = int(held_out[groups == group].sum())
-        assert held < size
-        assert held >= (1 if size >= 4 else 0)
-        assert abs(held - share * size) <= 1
-        room += size - 1 - held
-    total, wished = int(held_out.sum()), round(share * sum(sizes))
-    minimums = sum(size >= 4 and share * size < 1 for size in sizes)
-    assert total <= wished + minimums
-    assert total >= wished or room == 0 or total >= wished - len(sizes)
-
-
-def test_one_group_is_held_out_to_the_picture() -> None:
-    groups = np.zeros(100, dtype=np.int64)
-    first, second = (split_holdout(groups, share=0.15, seed=seed) for seed in (0, 1))
-    assert first.sum() == second.sum() == 15
-    assert (first != second).any()
-
-
-def test_even_groups_give_evenly() -> None:
-    groups = np.arange(400) % 4
-    held_out = split_holdout(groups, share=0.15, seed=0)
-    assert [int(held_out[groups == k].sum()) for k in range(4)] == [15, 15, 15, 15]
-
-
-def test_nothing_to_split_is_nothing_held_out() -> None:
-    assert split_holdout(np.zeros(0, dtype=np.int64), share=0.15, seed=0).sum() == 0

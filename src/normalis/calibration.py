@@ -1,24 +1,19 @@
-"""From scores to p-values and decisions at a stated false-alarm rate (split-conformal).
+"""From scores to p-values and decisions at a stated false-alarm rate.
 
-Held-out normal pictures, which training never saw, tell how high normal pictures score. A new
-normal picture is as likely to take any rank among them as any other, so
-
-    p = (1 + #{held-out ≥ score}) / (n + 1)
-
-falls to or below a rate r with chance at most r, whatever the scores' distribution (Vovk,
-Gammerman and Shafer, *Algorithmic Learning in a Random World*, 2005). With n pictures no rate
-below 1 / (n + 1) can be promised: a lower wish is decided at that rate, and said.
+Held-out normal pictures, which training never saw, tell how high normal pictures score
+(`normalis.metrics.conformal`). With n of them, each of another part, no rate below 1 / (n + 1) can
+be promised: a lower wish is decided at that rate, and said.
 
 Where it is asked for, a concept with enough pictures is compared with its own alone. To keep the
 promise over all pictures, the others are then compared with the *other* pictures, not with all of
-them: the groups share out the held-out pictures without overlap (Mondrian conformal prediction).
+them: the concepts share out the held-out pictures without overlap (Mondrian conformal prediction).
 """
 
 import json
 import math
-from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -26,10 +21,9 @@ from jaxtyping import Bool, Float, Int
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from normalis.errors import BundleError, FitError, SettingsError
+from normalis.metrics.conformal import HeldOut, can_promise
 
-__all__ = ["Calibration", "CalibrationSettings", "Decision", "calibrate", "split_holdout"]
-
-_ROUNDING = 1e-9  # far * (n + 1) of a rate such as 0.07 falls short of its integer by a rounding
+__all__ = ["Calibration", "CalibrationSettings", "Decision", "calibrate"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,38 +71,38 @@ class Calibration:
     Attributes:
         far: The false-alarm rate wished for, in (0, 1).
         scores: All held-out scores, rising.
-        by_concept: (concept, its scores, rising) of each concept that stands alone.
-        others: The scores of all other concepts together, rising; empty if no concept stands
-            alone, or if all do.
+        concepts: Each score's concept; () where none stands alone.
+        alone: The concepts that are compared with their own scores, rising.
+        groups: Of each score, which part, patient or lot the picture shows, as a number; () where
+            every picture shows its own.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     far: float
     scores: tuple[float, ...]
-    by_concept: tuple[tuple[int, tuple[float, ...]], ...] = ()
-    others: tuple[float, ...] = ()
+    concepts: tuple[int, ...] = ()
+    alone: tuple[int, ...] = ()
+    groups: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         _require_rate("far", self.far)
         if not self.scores or not all(map(math.isfinite, self.scores)):
             raise FitError("A calibration needs at least one held-out score, all of them finite.")
-        groups = [scores for _, scores in self.by_concept] + [self.others]
-        if any(list(group) != sorted(group) for group in [self.scores, *groups]):
+        if list(self.scores) != sorted(self.scores):
             raise FitError("A calibration's held-out scores must rise.")
-        if self.by_concept and sorted(sum(groups, ())) != list(self.scores):
-            raise FitError("A calibration's concepts must share out its held-out scores.")
+        if any(of and len(of) != len(self.scores) for of in (self.concepts, self.groups)):
+            raise FitError("A calibration's concepts and groups must be as many as its scores.")
+        if not set(self.alone) <= set(self.concepts):
+            raise FitError("A calibration's concepts that stand alone must have held-out scores.")
 
     def p_value(self, score: float, concept: int | None = None) -> float:
-        """(1 + number of held-out scores ≥ score) / (n + 1), in (0, 1].
+        """The chance that a normal picture scores as high, in (0, 1].
 
         Raises:
             ValueError: If the score is NaN.
         """
-        if math.isnan(score):
-            raise ValueError("A score is not a number (NaN): it has no p-value.")
-        scores = self._group(concept)[1]
-        return (1 + len(scores) - bisect_left(scores, score)) / (len(scores) + 1)
+        return self.compared_with(concept).p_value(score)
 
     def threshold(self, concept: int | None = None, far: float | None = None) -> float:
         """The score above which (not at which) a picture is called anomalous.
@@ -117,8 +111,7 @@ class Calibration:
             concept: The picture's concept, if it has one.
             far: Another false-alarm rate than the calibration's own.
         """
-        scores = self._group(concept)[1]
-        return scores[len(scores) - self._rank(concept, far)]
+        return self.compared_with(concept).threshold(self._rate(far))
 
     def decide(
         self, score: float, concept: int | None = None, *, far: float | None = None
@@ -129,34 +122,35 @@ class Calibration:
             ValueError: If the score is NaN.
             SettingsError: If the rate does not lie in (0, 1).
         """
-        group, scores = self._group(concept)
-        threshold = self.threshold(concept, far)
+        rate, compared = self._rate(far), self.compared_with(concept)
+        threshold = compared.threshold(rate)
         return Decision(
-            p_value=self.p_value(score, concept),
+            p_value=compared.p_value(score),
             is_anomaly=score > threshold,
             threshold=threshold,
-            far_promised=self._rank(concept, far) / (len(scores) + 1),
-            group=group,
+            far_promised=compared.promised(rate),
+            group=self._name(concept),
         )
 
-    def compared_with(self, concept: int | None = None) -> tuple[float, ...]:
-        """The held-out scores, rising, that pictures of a concept are compared with."""
-        return self._group(concept)[1]
+    def compared_with(self, concept: int | None = None) -> HeldOut:
+        """The held-out scores that pictures of a concept are compared with."""
+        return self._shared_out.get(concept) or self._others
 
     def lowest_far(self, concept: int | None = None) -> float:
-        """The lowest false-alarm rate that can be promised: 1 / (n + 1)."""
-        return 1 / (len(self._group(concept)[1]) + 1)
+        """The lowest false-alarm rate that can be promised."""
+        return self.compared_with(concept).lowest_rate
 
     def promise(self) -> str:
         """One sentence: what false-alarm rate holds, and what cannot be promised."""
-        smallest = min([self.others or self.scores, *(s for _, s in self.by_concept)], key=len)
-        count = len(smallest)
-        lowest = 1 / (count + 1)
+        compared = [*self._shared_out.values(), *([self._others] if self._has_others else [])]
+        least = min(compared, key=lambda held_out: held_out.count)
+        pictures = _counted(len(least.scores), "held-out picture")
+        groups = f" of {_counted(least.count, 'group')}" if self.groups else ""
         sentence = (
-            f"with {count} held-out picture{'s' if count > 1 else ''} the lowest false-alarm rate "
-            f"that can be promised is {_percent(lowest)}"
+            f"with {pictures}{groups} the lowest false-alarm rate that can be promised is "
+            f"{_percent(least.lowest_rate)}"
         )
-        if _allowed(self.far, count) > 0:
+        if can_promise(self.far, least.count):
             return f"{sentence}; decisions are made at {_percent(self.far)}"
         return f"{sentence}: {_percent(self.far)} was wished for, decisions are made at the lowest"
 
@@ -177,18 +171,35 @@ class Calibration:
             reason = " ".join(str(error).split())
             raise BundleError(f"The calibration is not valid: {reason}") from error
 
-    def _group(self, concept: int | None) -> tuple[str, tuple[float, ...]]:
-        """The held-out scores that a picture of this concept is compared with, and their name."""
-        for known, scores in self.by_concept:
-            if known == concept:
-                return f"concept {concept}", scores
-        return ("other concepts", self.others) if self.others else ("global", self.scores)
+    @cached_property
+    def _shared_out(self) -> Mapping[int | None, HeldOut]:
+        """The scores of each concept that stands alone."""
+        concepts = np.array(self.concepts)
+        return {concept: self._where(concepts == concept) for concept in self.alone}
 
-    def _rank(self, concept: int | None, far: float | None) -> int:
-        """The threshold is the rank-th highest held-out score."""
+    @cached_property
+    def _others(self) -> HeldOut:
+        """The scores of all other concepts together; of all, where every concept stands alone."""
+        others = ~np.isin(self.concepts, self.alone)
+        return self._where(others if others.any() else np.ones(len(self.scores), dtype=bool))
+
+    @property
+    def _has_others(self) -> bool:
+        return not self.alone or set(self.concepts) > set(self.alone)
+
+    def _where(self, chosen: Bool[np.ndarray, " n"]) -> HeldOut:
+        groups = np.array(self.groups)[chosen] if self.groups else None
+        return HeldOut(np.array(self.scores)[chosen], groups)
+
+    def _name(self, concept: int | None) -> str:
+        if concept in self.alone:
+            return f"concept {concept}"
+        return "other concepts" if self.alone and self._has_others else "global"
+
+    def _rate(self, far: float | None) -> float:
         rate = self.far if far is None else far
         _require_rate("far", rate)
-        return max(1, _allowed(rate, len(self._group(concept)[1])))
+        return rate
 
 
 def calibrate(
@@ -196,6 +207,7 @@ def calibrate(
     concepts: Int[np.ndarray, " n"],
     *,
     settings: CalibrationSettings,
+    groups: Int[np.ndarray, " n"] | None = None,
 ) -> Calibration:
     """Fit a calibration on the scores of held-out normal pictures.
 
@@ -205,6 +217,7 @@ def calibrate(
             promise is only approximate.
         concepts: Each picture's concept as the model itself named it.
         settings: The rate wished for, and whether concepts stand alone.
+        groups: Which part, patient or lot each picture shows; each its own by default.
 
     Raises:
         FitError: If there is no score, or one is not finite.
@@ -214,74 +227,39 @@ def calibrate(
             f"Calibration got {len(scores)} held-out scores, {np.isfinite(scores).sum()} of them "
             "finite: it needs at least one, all of them finite. Give more normal pictures."
         )
-    alone = _concepts_alone(concepts, settings) if settings.per_concept else []
-    rest = ~np.isin(concepts, alone)
+    own = np.arange(len(scores))
+    group = own if groups is None else groups
+    alone = _concepts_alone(concepts, group, far=settings.far) if settings.per_concept else []
+    rising = np.argsort(scores, kind="stable")
     return Calibration(
         far=settings.far,
-        scores=_rising(scores),
-        by_concept=tuple((concept, _rising(scores[concepts == concept])) for concept in alone),
-        others=_rising(scores[rest]) if alone else (),
+        scores=tuple(scores[rising].astype(np.float64).tolist()),
+        concepts=tuple(concepts[rising].tolist()) if alone else (),
+        alone=tuple(alone),
+        groups=tuple(group[rising].tolist()) if len(np.unique(group)) < len(group) else (),
     )
 
 
-def split_holdout(
-    groups: Int[np.ndarray, " n"], *, share: float, seed: int
-) -> Bool[np.ndarray, " n"]:
-    """Choose the pictures to hold out, by chance and evenly over the groups.
-
-    Args:
-        groups: Each picture's group (a concept, a cluster or a folder).
-        share: The share to hold out, in (0, 1); the total is as close to it as the rules allow.
-        seed: The same seed and groups give the same choice.
-
-    Returns:
-        True for a held-out picture: at least one of a group of 4 or more, never all of a group.
-
-    Raises:
-        SettingsError: If the share does not lie in (0, 1).
-    """
-    _require_rate("share", share)
-    _, member, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    quota = _quotas(sizes, share)
-    generator = np.random.default_rng(seed)
-    held_out = np.zeros(len(groups), dtype=bool)
-    for group, count in enumerate(quota):
-        held_out[generator.permutation(np.flatnonzero(member == group))[:count]] = True
-    return held_out
-
-
-def _concepts_alone(concepts: Int[np.ndarray, " n"], settings: CalibrationSettings) -> list[int]:
+def _concepts_alone(
+    concepts: Int[np.ndarray, " n"], groups: Int[np.ndarray, " n"], *, far: float
+) -> list[int]:
     """The concepts with enough pictures, such that all the others together have enough too."""
+
+    def enough(names: Sequence[int]) -> bool:
+        among = groups[np.isin(concepts, names)]
+        return can_promise(far, len(among)) and can_promise(far, len(np.unique(among)))
+
     names, sizes = np.unique(concepts, return_counts=True)
-    enough = [_allowed(settings.far, int(size)) > 0 for size in sizes]
-    by_size = np.argsort(sizes, kind="stable")
-    alone = [k for k in by_size if enough[k]]
-    left = int(sum(size for size, ok in zip(sizes, enough, strict=True) if not ok))
-    while alone and left and not _allowed(settings.far, left):
-        left += int(sizes[alone.pop(0)])
-    return sorted(int(names[k]) for k in alone)
+    by_size = [int(names[k]) for k in np.argsort(sizes, kind="stable")]
+    alone = [name for name in by_size if enough([name])]
+    left = [name for name in by_size if name not in alone]
+    while alone and left and not enough(left):
+        left.append(alone.pop(0))
+    return sorted(alone)
 
 
-def _quotas(sizes: Int[np.ndarray, " g"], share: float) -> Int[np.ndarray, " g"]:
-    """How many to hold out of each group: the largest remainders fill up the total."""
-    wished = share * sizes
-    highest = np.maximum(sizes - 1, 0)
-    quota = np.clip(np.floor(wished).astype(np.int64), np.where(sizes >= 4, 1, 0), highest)
-    missing = round(share * int(sizes.sum())) - int(quota.sum())
-    for group in np.argsort(quota - wished, kind="stable"):
-        if missing > 0 and quota[group] < highest[group]:
-            quota[group] += 1
-            missing -= 1
-    return quota
-
-
-def _allowed(far: float, count: int) -> int:
-    """How many of the count + 1 ranks may be called anomalous at this rate."""
-    return min(count, math.floor(far * (count + 1) + _ROUNDING))
-
-
-def _rising(scores: Float[np.ndarray, " n"]) -> tuple[float, ...]:
-    return tuple(float(score) for score in np.sort(scores))
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' if number > 1 else ''}"
 
 
 def _percent(rate: float) -> str:

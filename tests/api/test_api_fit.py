@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from api_samples import World, files
 
@@ -133,7 +134,7 @@ def test_a_share_that_holds_out_nothing_is_refused(world: World) -> None:
     recipe = world.recipe()
     recipe = replace(recipe, calibration=replace(recipe.calibration, share=1e-6))
     with pytest.raises(FitError, match=r"calibration\.share is 1e-06, which holds out none of 9"):
-        split_pictures([0, 0, 0, 1, 1, 1, 2, 2, 2], recipe=recipe)
+        split_pictures([0, 0, 0, 1, 1, 1, 2, 2, 2], np.arange(9), recipe=recipe)
 
 
 def test_copies_count_once(world: World, tmp_path: Path) -> None:

@@ -65,7 +65,8 @@ def test_score_writes_answers_heat_maps_and_raw_maps(fitted: Fitted, tmp_path: P
 def test_answers_beside_the_pictures_are_not_scored(fitted: Fitted, tmp_path: Path) -> None:
     draw(tmp_path / "1.png", kind="disc", seed=1)
     for _ in range(2):
-        run("score", fitted.model, tmp_path, "--out", tmp_path, "--raw", "tiff")
+        lines = run("score", fitted.model, tmp_path, "--out", tmp_path, "--raw", "tiff")
+        assert any(line.startswith(f"{tmp_path}: lies among the pictures") for line in lines)
     assert [row["path"] for row in answers(tmp_path)] == [str(tmp_path / "1.png")]
 
 

@@ -9,6 +9,7 @@ import pytest
 from cli_samples import Fitted, draw, run
 
 import normalis
+from normalis.bundle.sealed import file_digest
 from normalis.errors import ExportError
 from normalis.results import Result
 
@@ -85,6 +86,17 @@ def test_in_python_too_an_exported_model_needs_no_torch(onnx: Path, tmp_path: Pa
     assert float(done.stdout) == ours.score
     with pytest.raises(ExportError, match="runs on the cpu"):
         normalis.load(onnx, device="cuda")
+
+
+def test_an_exported_model_says_what_it_is_without_torch(onnx: Path, fitted: Fitted) -> None:
+    done = without_torch("info", onnx)
+    lines = done.stdout.splitlines()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert lines[0].startswith(f"exported:     {onnx} (onnx, float32, ")
+    assert "pictures:     64 rows, 64 columns, by squash" in lines
+    (promise,) = [li for li in run("info", fitted.model) if li.startswith("false alarms: ")]
+    assert promise in lines
+    assert file_digest(fitted.model / "manifest.json") in lines[-1]
 
 
 def test_what_needs_torch_names_the_extra(fitted: Fitted, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from normalis.cli.pictures import list_pictures
+from normalis.cli.pictures import lies_among, list_pictures
 from normalis.errors import DatasetError
 
 
@@ -99,8 +99,18 @@ def test_a_manifest_without_pictures_is_refused(root: Path, text: str, message: 
 
 
 @pytest.mark.usefixtures("root")
-def test_answers_among_the_pictures_are_warned_of() -> None:
-    inside = list_pictures([Path("in")], leave_out=[Path("in/out/overlays"), Path("in/out/maps")])
-    assert [warning.partition(":")[0] for warning in inside.warnings] == ["in/out/overlays"]
-    for given in ("in", "in/a.JPG"):
-        assert list_pictures([Path(given)], leave_out=[Path("out/overlays")]).warnings == ()
+def test_answers_among_the_pictures_are_known() -> None:
+    assert lies_among(Path("in/b/out"), [Path("more"), Path("in")])
+    assert lies_among(Path("in"), [Path("in")])
+    assert not lies_among(Path("out"), [Path("in"), Path("out/x.png")])
+
+
+def test_masks_are_no_pictures(root: Path) -> None:
+    (root / "in/ground_truth/spot").mkdir(parents=True)
+    (root / "in/ground_truth/spot/1_mask.png").touch()
+    listed = list_pictures([Path("in")], leave_out=[Path("out")])
+    assert len(listed.paths) == 3
+    assert listed.warnings == (
+        "Masks in folders called ground_truth: 1 left out (ground_truth/spot/1_mask.png).",
+    )
+    assert names("in/ground_truth") == ["in/ground_truth/spot/1_mask.png"]

@@ -92,6 +92,15 @@ def test_copies_are_found_and_those_across_the_splits_told(tmp_path: Path) -> No
     assert check.leaks == (leak,)
 
 
+def test_parts_in_both_splits_are_told(tmp_path: Path) -> None:
+    rows = ["0.png,train,a", "1.png,train,b", "2.png,test,b", "3.png,test,c"]
+    for i in range(4):
+        picture(tmp_path / f"{i}.png", i)
+    (tmp_path / "parts.csv").write_text("\n".join(["path,split,group", *rows, ""]))
+    check = check_dataset(open_dataset(tmp_path / "parts.csv"))
+    assert (check.groups, check.groups_apart) == (3, ("b",))
+
+
 def test_progress_counts_to_the_end(tmp_path: Path) -> None:
     for i in range(3):
         picture(tmp_path / f"{i}.png", i)

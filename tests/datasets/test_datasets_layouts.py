@@ -165,13 +165,6 @@ def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
         open_dataset(tmp_path)
 
 
-def test_a_manifest_without_pictures_is_named(tmp_path: Path) -> None:
-    table = tmp_path / "table.csv"
-    table.write_text("path\nno.png\n")
-    with pytest.raises(DatasetError, match=r"table\.csv: names no picture .* left out \(no\.png"):
-        open_dataset(table)
-
-
 def test_a_folder_with_only_unusable_pictures_says_why(tmp_path: Path) -> None:
     root = touch(tmp_path, "1.png", "root/readme.md") / "root"
     (root / "link.png").symlink_to(tmp_path / "1.png")

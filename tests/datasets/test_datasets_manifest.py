@@ -55,6 +55,11 @@ def test_slices_may_say_where_they_lie(folder: Path) -> None:
             read_manifest(write(folder, f"path,position\na/1.png,{wrong}\n"))
 
 
+def test_pictures_of_one_part_may_say_so(folder: Path) -> None:
+    samples, _ = read_manifest(write(folder, "path,group\na/1.png,part 7\na/2.png,\n"))
+    assert [sample.group for sample in samples] == ["part 7", None]
+
+
 @pytest.mark.parametrize("separator", [";", "\t"])
 @pytest.mark.parametrize("newline", ["\r\n", "\n"])
 def test_the_ways_spreadsheets_save(folder: Path, separator: str, newline: str) -> None:
@@ -136,7 +141,7 @@ def test_files_that_do_not_exist_are_left_out_and_counted(folder: Path) -> None:
 
 
 def test_only_missing_pictures_are_an_error(folder: Path) -> None:
-    with pytest.raises(DatasetError, match=r"no pictures here .* 1 pictures do not exist"):
+    with pytest.raises(DatasetError, match=r"csv: names no picture .* 1 pictures do not"):
         open_dataset(write(folder, "path\ngone.png\n"))
 
 

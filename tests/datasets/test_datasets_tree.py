@@ -141,10 +141,11 @@ def test_a_root_that_is_a_circle_of_links_is_an_error(tmp_path: Path) -> None:
 
 
 def test_pictures_that_cannot_be_read_are_not_passed_over(tmp_path: Path) -> None:
-    touch(tmp_path, "1.png", "IMG_1.HEIC", "b/2.gif", "old.gif/3.png", "notes.txt")
+    touch(tmp_path, "1.png", "IMG_1.HEIC", "b/2.gif", "old.gif/3.png", "notes.txt", "c/4.nii.gz")
     names, warnings = listing(tmp_path)
     assert names == ["1.png", "old.gif/3.png"]
     assert warnings == (
         "Pictures to be converted, as to PNG, before they can be read: 2 left out "
         "(IMG_1.HEIC, b/2.gif).",
+        "Volumes, of which 'normalis volumes slices' makes pictures: 1 left out (c/4.nii.gz).",
     )

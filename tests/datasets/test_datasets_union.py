@@ -73,3 +73,11 @@ def test_a_manifest_is_called_as_its_file(tmp_path: Path) -> None:
     table.write_text("path\n000.png\n", encoding="utf-8")
     assert set_name(table) == "line 7"
     assert set_name(tmp_path / ".") == tmp_path.name
+
+
+def test_groups_of_two_data_sets_are_two(tmp_path: Path) -> None:
+    for plant in ("a", "b"):
+        put(tmp_path / plant / "000.png")
+        (tmp_path / plant / f"table-{plant}.csv").write_text("path,group\n000.png,7\n")
+    union = open_union([tmp_path / plant / f"table-{plant}.csv" for plant in ("a", "b")])
+    assert {sample.group for sample in union.samples} == {"table-a/7", "table-b/7"}

@@ -49,7 +49,7 @@ def test_a_score_is_made_of_the_parts(name: str) -> None:
     parts, guess = detector.parts(maps)
     scores = detector.score(maps)
     assert len(parts) == len(detector.flows) + len(detector.memories)
-    total, image = detector.form.joined(parts)
+    total, image = detector.form(parts)
     torch.testing.assert_close(total, scores.maps)
     torch.testing.assert_close(image, scores.image)
     torch.testing.assert_close(guess.concept, scores.concept)

@@ -1,6 +1,5 @@
 """Maps: the published scores by their formula, and the scale of the absolute one."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -115,14 +114,15 @@ def test_set_scale_standardises_the_detectors_own_maps() -> None:
 
 
 def form(**changes: Any) -> MapForm:
-    plain = MapForm(
-        size=(16, 16),
-        neighbourhood=1,
-        smoothing=1.5,
-        top_share=0.03,
-        by_level=False,
-    )
-    return replace(plain, **changes)
+    plain = {
+        "size": (16, 16),
+        "grids": ((16, 16),) * 4,
+        "neighbourhood": 1,
+        "smoothing": 1.5,
+        "top_share": 0.03,
+        "by_level": False,
+    }
+    return MapForm(**{**plain, **changes})
 
 
 def standard_maps() -> list[Tensor]:
@@ -137,7 +137,7 @@ def highest(values: np.ndarray) -> float:
 @pytest.mark.parametrize("by_level", [False, True])
 def test_the_image_score_is_made_of_the_mean_map_or_of_each(*, by_level: bool) -> None:
     given = standard_maps()
-    total, image = form(by_level=by_level).joined(given)
+    total, image = form(by_level=by_level)(given)
     for b in range(3):
         parts = np.stack(
             [
@@ -158,7 +158,7 @@ def test_a_defect_that_levels_see_in_different_places_counts_more_by_level() -> 
     given[2][0, 12:, 12:] += 9.0
     gain = [
         float(image[0] - image[1:].max())
-        for image in (form(by_level=by).joined(given)[1] for by in (False, True))
+        for image in (form(by_level=by)(given)[1] for by in (False, True))
     ]
     assert gain[1] > gain[0] > 0
 

@@ -13,7 +13,7 @@ PROTOTYPE, PLACE, CODES = 4, 8, 6
 def branch() -> PatternBranch:
     torch.manual_seed(0)
     codebook = EMAQuantizer(CODES, PLACE + PROTOTYPE)
-    return PatternBranch(5, codebook, name="pattern 1", position_width=PLACE).eval()
+    return PatternBranch(5, codebook, name="pattern 1", position_width=PLACE, grid=(3, 4)).eval()
 
 
 def given() -> tuple[Tensor, Tensor, Tensor]:

@@ -170,7 +170,7 @@ def test_whitening_by_concept_knows_products_and_places() -> None:
         assert first.mean.shape == (concepts, 8, *grid)
     maps = made_maps(30, seed=7)
     left = {
-        name: detector.whitening[0](maps[0], detector.concepts(maps))[0].view(10, 3, -1).mean(0)
+        name: detector.whitening[0](maps[0], detector.concepts(maps))[0].reshape(10, 3, -1).mean(0)
         for name, detector in (("concept", by_concept), ("global", everywhere))
     }
     # What distinguishes a product's place from others is gone in the first form alone.

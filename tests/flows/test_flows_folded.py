@@ -99,7 +99,7 @@ def test_a_folded_fusion_is_the_fusion(kernel: int, grid: tuple[int, int]) -> No
         torch.randn(PROTOTYPES, 5, 2 * h, 2 * w, generator=chance),
         torch.randn(PROTOTYPES, 4, h, w, generator=chance),
     ]
-    zs, log_dets = FoldedFusion(fusion, known)(xs, coded)
+    zs, log_dets = FoldedFusion(fusion, known, grids=((2 * h, 2 * w), grid))(xs, coded)
     expected, expected_log_dets = fusion(xs, spelled)
     for one, other in zip([*zs, *log_dets], [*expected, *expected_log_dets], strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)

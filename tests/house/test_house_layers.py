@@ -11,8 +11,8 @@ LEVELS = {
     **dict.fromkeys(["autoencoder", "flows", "metrics", "mixtures", "nn", "prior", "quantize"], 1),
     **dict.fromkeys(["backbones", "datasets", "features", "images", "volumes"], 2),
     "detectors": 3,
-    **dict.fromkeys(["answering", "calibration", "evaluation", "results", "scoring"], 4),
-    **dict.fromkeys(["sensitivity", "training"], 4),
+    **dict.fromkeys(["answering", "calibration", "evaluation", "holdout", "results"], 4),
+    **dict.fromkeys(["scoring", "sensitivity", "training"], 4),
     **dict.fromkeys(["bundle", "presets", "recipes", "suites"], 5),
     **dict.fromkeys(["api", "export", "report", "server", "testing"], 6),
     **dict.fromkeys(["", "cli"], 7),  # "": the package's own __init__, its public face

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter, uniform_filter
 from torch.nn.functional import interpolate
 
-from normalis.nn import blurred_enlargement, gaussian_blur, local_mean
+from normalis.nn import BlurredEnlargement, gaussian_blur, local_mean
 
 
 @settings(max_examples=30)
@@ -51,7 +51,8 @@ def test_enlarging_and_blurring_by_matrices_equals_one_after_the_other(
     maps = torch.randn(3, *grid, dtype=torch.float64)
     wide = interpolate(maps[:, None], (20, 30), mode="bilinear", align_corners=False)[:, 0]
     expected = gaussian_blur(wide, sigma)
-    torch.testing.assert_close(blurred_enlargement(maps, (20, 30), sigma=sigma), expected)
+    enlarge = BlurredEnlargement(grid, (20, 30), sigma=sigma)
+    torch.testing.assert_close(enlarge(maps.float()), expected.float())
 
 
 @pytest.mark.parametrize("side", [1, 3, 5])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from normalis.nn import ChannelNorm, SyncedBatchNorm, conv_subnet, pointwise_mlp
+from normalis.nn import ChannelNorm, PointwiseMLP, SyncedBatchNorm, conv_subnet
 
 
 def randomised(module: nn.Module) -> None:
@@ -67,7 +67,7 @@ def test_a_subnet_looks_as_far_as_its_two_convolutions(kernel: int, reach: int) 
 
 
 def test_a_pointwise_mlp_is_not_negative_and_sees_single_pixels() -> None:
-    mlp = pointwise_mlp(3, 7, 5).eval()
+    mlp = PointwiseMLP(3, 7, 5).eval()
     x = torch.randn(2, 3, 4, 4)
     y = mlp(x)
     assert y.shape == (2, 5, 4, 4)

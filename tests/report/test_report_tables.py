@@ -86,6 +86,13 @@ def test_a_name_means_nothing_but_itself_in_markdown(name: str, shown: str) -> N
     assert markdown_text(name) == shown
 
 
+def test_wide_letters_take_two_columns_of_a_terminal() -> None:
+    odd = figure_table(evaluation("部品"), evaluation("部品"))
+    rows = as_text(odd).splitlines()[3:9]
+    assert rows[0].startswith("部品       honest  ")
+    assert rows[4].startswith("all mixed  honest  ")
+
+
 def test_a_line_break_in_a_name_breaks_no_row() -> None:
     odd = figure_table(evaluation("a\nb"), evaluation("a\nb"))
     assert len(as_text(odd).splitlines()) == len(as_text(TABLE).splitlines()) - 2

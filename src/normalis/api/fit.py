@@ -2,14 +2,13 @@
 
 import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
 
+from normalis.api.calibrated import calibrated
 from normalis.api.device import device_named
 from normalis.api.options import FitOptions, Paths, paths_of
 from normalis.api.output import Output
@@ -19,6 +18,7 @@ from normalis.api.pictures import (
     classes_of,
     concepts_of,
     good_features,
+    groups_of,
     reader,
     split_pictures,
 )
@@ -26,10 +26,9 @@ from normalis.backbones.build import build_pyramid, pyramid_state
 from normalis.backbones.pyramid import AbstractPyramid
 from normalis.bundle.manifest import Manifest, PictureCounts
 from normalis.bundle.save import write_bundle
-from normalis.calibration import Calibration, calibrate
+from normalis.calibration import Calibration
 from normalis.detectors.build import build_detector
 from normalis.detectors.contract import AbstractDetector, PictureShapes
-from normalis.detectors.records import Scores
 from normalis.features.extract import FeatureTable
 from normalis.progress import Observer, Silent
 from normalis.recipes import Recipe
@@ -98,7 +97,8 @@ def fit(
 
     The pictures are split, evenly over the concepts found in them, into those that train, those
     that stop the training and scale the scores, and those that calibrate decisions and have no
-    other part. Under `torchrun` the processes train one model together.
+    other part. Pictures of one group (a part, a patient) all serve for the same. Under `torchrun`
+    the processes train one model together.
 
     Args:
         data: Folder or manifest; what it holds as good training pictures is used, of all products
@@ -141,8 +141,9 @@ def _fit(
         output.begin({**request, "pictures": table.digests})
     this_process().wait()
     averages, classes = averages_of(table, pyramid.device), classes_of(table, recipe)
-    groups = classes.labels if classes else concepts_of(averages, pyramid.channels, recipe=recipe)
-    split = split_pictures(groups, recipe=recipe)
+    strata = classes.labels if classes else concepts_of(averages, pyramid.channels, recipe=recipe)
+    groups = groups_of(table)
+    split = split_pictures(strata, groups, recipe=recipe)
     if recipe.method.concept_source == "learned":
         concepts, labels = recipe.method.most_concepts, None
     elif classes:
@@ -167,20 +168,20 @@ def _fit(
         observer=observer,
     )
     detector.set_scale(reader(table, split.validation or split.train, device=pyramid.device))
-    calibration, map_range = _calibrate(detector, table, split.calibration, recipe=recipe)
+    held_out = calibrated(detector, table, rows=split.calibration, groups=groups, recipe=recipe)
     rows = () if recipe.method.concept_source == "learned" else split.train
     return _Fitted(
         recipe=recipe,
         pyramid=pyramid,
         table=table,
-        split=split,
+        split=replace(split, calibration=held_out.rows),
         detector=detector,
         concepts=concepts,
         concept_names=classes.names if classes else (),
         concept_pictures=_concept_pictures(detector, table, rows, concepts=concepts),
         records=records,
-        calibration=calibration,
-        map_range=map_range,
+        calibration=held_out.calibration,
+        map_range=held_out.map_range,
     )
 
 
@@ -218,25 +219,6 @@ def _concept_pictures(
     device = next(detector.parameters()).device
     concept = torch.cat([detector.concepts(maps) for maps in reader(table, rows, device=device)])
     return tuple(torch.bincount(concept, minlength=concepts).tolist())
-
-
-def _calibrate(
-    detector: AbstractDetector, table: FeatureTable, rows: tuple[int, ...], *, recipe: Recipe
-) -> tuple[Calibration, MapRange]:
-    """The scores of the held-out pictures, and what their maps say is usual and high."""
-    device = next(detector.parameters()).device
-    batches = [_figures(detector.score(maps)) for maps in reader(table, rows, device=device)]
-    image, concept, usual, highest = (
-        torch.cat(column).cpu().numpy() for column in zip(*batches, strict=True)
-    )
-    calibration = calibrate(image.astype(np.float64), concept, settings=recipe.calibration)
-    return calibration, MapRange.of(usual, highest, far=recipe.calibration.far)
-
-
-def _figures(scores: Scores) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Score, concept, usual and highest value of each picture; the maps are too big to keep."""
-    flat = scores.maps.flatten(1)
-    return scores.image, scores.concept, flat.median(1).values, flat.amax(1)
 
 
 def _save(fitted: _Fitted, output: Output) -> None:

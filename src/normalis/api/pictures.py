@@ -6,19 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from normalis.api.options import FitOptions, named
 from normalis.backbones.pyramid import AbstractPyramid
 from normalis.bundle.manifest import PictureCounts
-from normalis.calibration import split_holdout
 from normalis.datasets.union import open_union
 from normalis.detectors.concepts import find_concepts, global_averages
 from normalis.detectors.lsr.settings import LSRSettings
 from normalis.errors import FitError
 from normalis.features.extract import FeatureTable, extract_features
-from normalis.images.decode import read_position
+from normalis.holdout import split_holdout
+from normalis.images.decode import read_group, read_position
 from normalis.progress import Observer
 from normalis.recipes import Recipe
 from normalis.training.data import batches
@@ -32,6 +32,7 @@ __all__ = [
     "classes_of",
     "concepts_of",
     "good_features",
+    "groups_of",
     "reader",
     "split_pictures",
 ]
@@ -137,29 +138,48 @@ def classes_of(table: FeatureTable, recipe: Recipe) -> Classes | None:
     return Classes(tuple(names), tuple(names.index(name or "") for name in categories))
 
 
-def split_pictures(groups: Sequence[int], *, recipe: Recipe) -> Split:
-    """Calibration and validation pictures, evenly over the groups; the rest trains.
+def groups_of(table: FeatureTable) -> Int[np.ndarray, " n"]:
+    """Which part, patient or lot each picture shows, as numbers; its own where nothing says so.
+
+    Raises:
+        ImageError: A picture is no longer there.
+    """
+    named = [
+        (sample.group or read_group(sample.path), row) for row, sample in enumerate(table.samples)
+    ]
+    keys = [row if name is None else name for name, row in named]
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    return np.array([numbers[key] for key in keys], dtype=np.int64)
+
+
+def split_pictures(
+    strata: Sequence[int], groups: Int[np.ndarray, " n"], *, recipe: Recipe
+) -> Split:
+    """Calibration and validation pictures, evenly over the strata; the rest trains.
 
     Args:
-        groups: The concept or the category of each picture.
+        strata: The concept or the category of each picture.
+        groups: The part, patient or lot of each; all its pictures serve for the same.
         recipe: Its shares and its seed.
 
     Raises:
-        FitError: The share held out for calibration comes to no picture.
+        FitError: The share held out for calibration comes to no picture, or none is left.
     """
-    member = np.array(groups, dtype=np.int64)
+    member = np.array(strata, dtype=np.int64)
     seed, share = recipe.training.seed, recipe.calibration.share
-    held_out = split_holdout(member, share=share, seed=seed)
+    held_out = split_holdout(member, share=share, seed=seed, groups=groups)
     if not held_out.any():
+        many = len(np.unique(groups)) < len(groups)
         raise FitError(
-            f"calibration.share is {share}, which holds out none of {len(member)} pictures: give "
-            "more pictures or a larger share."
+            f"calibration.share is {share}, which holds out none of {len(member)} pictures"
+            f"{f' of {len(np.unique(groups))} groups' if many else ''}: give more "
+            f"{'groups' if many else 'pictures'} or a larger share."
         )
     rest = np.flatnonzero(~held_out)
     validates = np.zeros(len(rest), dtype=bool)
     if recipe.training.validation > 0:
         left = recipe.training.validation / (1 - share)
-        validates = split_holdout(member[rest], share=left, seed=seed + 1)
+        validates = split_holdout(member[rest], share=left, seed=seed + 1, groups=groups[rest])
     return Split(
         train=tuple(rest[~validates].tolist()),
         validation=tuple(rest[validates].tolist()),

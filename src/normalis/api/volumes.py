@@ -10,7 +10,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from scipy import ndimage
 
-from normalis.images.decode import POSITION, Picture
+from normalis.images.decode import GROUP, POSITION, Picture
 from normalis.images.write import replacing
 from normalis.results import Result
 from normalis.scoring import Scorer
@@ -49,7 +49,8 @@ def write_slices(volume: Volume, folder: Path) -> int:
     Args:
         volume: A healthy one.
         folder: Of its own; made if it is missing. Slice 7 becomes `z0007.png`, which says in a text
-            of the file where in the volume it lies.
+            of the file where in the volume it lies, and that they all are of one, called as the
+            folder: a volume is held out of the training as a whole.
 
     Returns:
         How many there are.
@@ -62,9 +63,10 @@ def write_slices(volume: Volume, folder: Path) -> int:
     shown = _shown(volume, tissue)
     for z, picture in zip(shown, _pictures(volume, tissue, shown), strict=True):
         with replacing(folder / f"z{z:04}.png") as temporary:
-            place = PngInfo()
-            place.add_text(POSITION, str(picture.position))
-            Image.fromarray(picture.pixels[:, :, 0]).save(temporary, format="PNG", pnginfo=place)
+            said = PngInfo()
+            said.add_text(POSITION, str(picture.position))
+            said.add_text(GROUP, folder.name)
+            Image.fromarray(picture.pixels[:, :, 0]).save(temporary, format="PNG", pnginfo=said)
     return len(shown)
 
 

@@ -108,7 +108,8 @@ def picture_uses(folder: Path) -> dict[str, str]:
         folder: A model whose files were checked.
 
     Returns:
-        By the sha256 of the picture's file: "train", "validation" or "calibration".
+        By the sha256 of the picture's file: "train", "validation" or "calibration"; these last in
+        the order of the calibration's scores.
 
     Raises:
         BundleError: The list cannot be read.

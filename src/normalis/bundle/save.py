@@ -36,7 +36,8 @@ def write_bundle(
         manifest: Without `files`, which are filled in.
         detector: State of the fitted detector.
         backbone: State of the feature pyramid.
-        digests: sha256 of the pictures that served, by what they served for.
+        digests: sha256 of the pictures that served, by what they served for; those that calibrate
+            in the order of the calibration's scores.
 
     Raises:
         BundleError: The folder cannot be written, or the disk is full.

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.cells import cell_len, set_cell_size
+
 from normalis.api.fit import FitSummary
 from normalis.api.load import BundleInfo
 from normalis.cli.text import amount, counted, duration, one_line, skipped_lines
@@ -65,13 +67,15 @@ def check_lines(check: DatasetCheck) -> list[str]:
         ("pictures that cannot be read", [f"{p.name}: {p.reason}" for p in check.unreadable]),
         ("the same picture more than once", list(map(" = ".join, check.duplicates))),
         ("the same picture in train and test", list(map(" = ".join, check.leaks))),
+        ("the same group in train and test", list(check.groups_apart)),
         ("defects without a mask", list(check.masks_missing)),
         ("masks that cannot be used", [f"{p.name}: {p.reason}" for p in check.masks_unusable]),
         ("warnings", list(check.warnings)),
     ]
+    groups = f" of {counted(check.groups, 'group')}" if check.groups else ""
     found = [line for heading, names in problems if names for line in _listed(heading, names)]
     return [
-        f"layout: {check.layout}; {counted(check.pictures, 'picture')}",
+        f"layout: {check.layout}; {counted(check.pictures, 'picture')}{groups}",
         *_columns([("category", "split", "defect", "pictures"), *rows]),
         f"sizes (width x height): {_joined(sizes)}",
         f"modes: {_joined(modes)}",
@@ -111,8 +115,8 @@ def _listed(heading: str, names: Sequence[str]) -> list[str]:
 def _columns(rows: Iterable[Sequence[object]]) -> list[str]:
     """Rows of words, aligned on the left and indented."""
     texts = [[one_line(str(cell)) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
-    padded = [map(str.ljust, row, widths) for row in texts]
+    widths = [max(map(cell_len, column)) for column in zip(*texts, strict=True)]
+    padded = [map(set_cell_size, row, widths) for row in texts]
     return ["  " + "  ".join(row).rstrip() for row in padded]
 
 

@@ -9,7 +9,9 @@ from normalis.datasets.manifest import MANIFEST_SUFFIXES, read_manifest
 from normalis.datasets.tree import Tree
 from normalis.errors import DatasetError
 
-__all__ = ["PictureList", "list_pictures"]
+__all__ = ["PictureList", "lies_among", "list_pictures"]
+
+_MASKS = "ground_truth"
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class PictureList:
 
 
 def list_pictures(given: Sequence[Path], *, leave_out: Sequence[Path]) -> PictureList:
-    """Folders are searched with all below them, manifests (.csv, .parquet) name pictures.
+    """Folders are searched with all below them but masks, manifests (.csv, .parquet) name pictures.
 
     Any other file is taken for a picture, whatever its name ends in.
 
@@ -58,21 +60,22 @@ def list_pictures(given: Sequence[Path], *, leave_out: Sequence[Path]) -> Pictur
     if not outside:
         names = ", ".join(map(str, given))
         raise DatasetError(" ".join((f"{names}: no pictures were found here.", *warnings)))
-    searched = [_absolute(path) for path in given if path.is_dir()]
-    warnings += [
-        f"{folder}: lies among the pictures, and 'normalis fit' would take what is in it for "
-        "pictures, too; another --out is better."
-        for folder in leave_out[:1]
-        if _lies_in(_absolute(folder), searched)
-    ]
     return PictureList(tuple(outside), Path(os.path.commonpath(roots)), tuple(warnings), positions)
+
+
+def lies_among(folder: Path, given: Sequence[Path]) -> bool:
+    """Whether a folder lies in one of those that are searched for pictures."""
+    return _lies_in(_absolute(folder), [_absolute(path) for path in given if path.is_dir()])
 
 
 def _pictures(path: Path, positions: dict[Path, float]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     """What one argument means, and what was left out; places of slices are added."""
     if path.is_dir():
         tree = Tree(path)
-        return tree.all_pictures(), tree.warnings
+        pictures = tree.all_pictures()
+        masks = {one for one in pictures if _MASKS in one.relative_to(path).parts}
+        tree.leave_out(f"Masks in folders called {_MASKS}", map(tree.name, sorted(masks)))
+        return tuple(one for one in pictures if one not in masks), tree.warnings
     if not path.exists():
         raise DatasetError(f"{path}: there is no such file or folder.")
     if path.suffix.lower() not in MANIFEST_SUFFIXES:

@@ -55,7 +55,7 @@ def score(
     from normalis.ahead import ahead, threads_for
     from normalis.cli.models import open_model, require_model
     from normalis.cli.observer import observing
-    from normalis.cli.pictures import list_pictures
+    from normalis.cli.pictures import lies_among, list_pictures
     from normalis.folders import folder_made
     from normalis.report.answers import FOLDERS, AnswerWriter
 
@@ -78,6 +78,11 @@ def score(
     with folder_made(out), observing() as observer, writer:
         for warning in listed.warnings:
             observer.say(warning)
+        if (overlays or raw == "tiff") and lies_among(out, pictures):
+            observer.say(
+                f"{out}: lies among the pictures, and 'normalis fit' would take what is written "
+                "there for pictures, too; another --out is better."
+            )
         observer.stage("scoring", len(listed.paths))
         for answer in answers:
             writer.add(answer)

@@ -62,6 +62,9 @@ class DatasetCheck:
         unreadable: Pictures that cannot be decoded.
         duplicates: Names of files with the same bytes, group by group.
         leaks: Those groups that lie in both train and test.
+        groups: The number of parts, patients or lots that the data set names.
+        groups_apart: Of these, the names of those that have pictures in both train and test: a
+            figure on such a test set says nothing of new ones.
         masks_missing: Defective test pictures without a mask in a category that has masks.
         masks_unusable: Masks that cannot be decoded or have another size than their picture.
         warnings: Those of the data set.
@@ -75,6 +78,8 @@ class DatasetCheck:
     unreadable: tuple[Problem, ...]
     duplicates: tuple[tuple[str, ...], ...]
     leaks: tuple[tuple[str, ...], ...]
+    groups: int
+    groups_apart: tuple[str, ...]
     masks_missing: tuple[str, ...]
     masks_unusable: tuple[Problem, ...]
     warnings: tuple[str, ...]
@@ -106,6 +111,8 @@ def check_dataset(
         unreadable=tuple(seen.unreadable),
         duplicates=_names(groups),
         leaks=_names(group for group in groups if len({s.split for s in group}) > 1),
+        groups=len({s.group for s in dataset.samples if s.group}),
+        groups_apart=_groups_apart(dataset.samples),
         masks_missing=_masks_missing(dataset.samples),
         masks_unusable=tuple(seen.masks_unusable),
         warnings=dataset.warnings,
@@ -151,6 +158,12 @@ def _counts(samples: Iterable[Sample]) -> tuple[SampleCount, ...]:
 
 def _names(groups: Iterable[list[Sample]]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(sample.name for sample in group) for group in groups)
+
+
+def _groups_apart(samples: Iterable[Sample]) -> tuple[str, ...]:
+    splits = {(s.group, s.split) for s in samples if s.group}
+    count = Counter(group for group, _ in splits)
+    return tuple(sorted(group for group, found in count.items() if found > 1))
 
 
 def _masks_missing(samples: tuple[Sample, ...]) -> tuple[str, ...]:

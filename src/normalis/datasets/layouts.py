@@ -26,10 +26,11 @@ class _Layout:
     read: Callable[[Tree], list[Sample] | None]
 
 
-# What people call the folder of their defects.
+# What people call the folders of their defects and of their masks.
 _DEFECT_FOLDERS = (
     *("abnormal", "anomalies", "anomalous", "anomaly", "bad", "defect", "defective", "defects"),
     *("fail", "failed", "faulty", "ko", "ng", "nok", "reject", "rejected", "rejects", "scrap"),
+    *("ground_truth", "mask", "masks"),
 )
 
 

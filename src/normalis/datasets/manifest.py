@@ -28,6 +28,7 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "defect": ("defect", "label"),
     "mask": ("mask",),
     "position": ("position",),
+    "group": ("group",),
 }
 _GOOD_WORDS = frozenset({"good", "normal", "ok", "0", "false"})
 _DEFECT_WORDS = frozenset({"1", "true"})
@@ -39,9 +40,10 @@ def read_manifest(
     """Read a table of pictures.
 
     The column ``path`` (or ``image``) is needed; ``category`` (``object``), ``split``, ``defect``
-    or ``label``, ``mask``, and of slices ``position``, from -0.5 to 0.5, may be there; others are
-    passed over. A split is "train" or "test";
-    where there is none, known defects are for testing and the rest for training. As a label,
+    or ``label``, ``mask``, of slices ``position``, from -0.5 to 0.5, and ``group``, the part,
+    patient or lot of which there are several pictures, may be there; others are passed over. A
+    split is "train" or "test"; where there is none, known defects are for testing and the rest for
+    training. As a label,
     "good", "normal", "ok", "0" and "false" mean normal, "1" and "true" a defect without a name,
     any other word is the defect's name, and an empty cell means that it is not known.
 
@@ -98,6 +100,7 @@ def _sample(row: Mapping[str, str], root: Path, where: str) -> Sample:
         defect=defect,
         mask=_inside(cells["mask"], root, where) if cells["mask"] else None,
         position=_position(cells["position"], where) if cells["position"] else None,
+        group=cells["group"] or None,
     )
 
 

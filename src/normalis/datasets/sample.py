@@ -24,6 +24,8 @@ class Sample:
         mask: The file with the defective pixels, where there is one.
         position: Of a slice, where in its volume it lies, from -1/2 to 1/2, as a manifest says;
             None leaves it to the file.
+        group: The part, patient or lot that the picture shows, if others show it too: one group
+            is held out of the training as a whole. None leaves it to the file.
     """
 
     path: Path
@@ -33,6 +35,7 @@ class Sample:
     defect: str | None
     mask: Path | None
     position: float | None = None
+    group: str | None = None
 
     @property
     def is_defect(self) -> bool | None:

@@ -11,6 +11,8 @@ from normalis.images.decode import UNREAD_SUFFIXES, is_picture
 
 __all__ = ["Tree", "is_file", "shorten"]
 
+_VOLUMES = (".dcm", ".nii", ".nii.gz")
+
 
 def is_file(path: Path) -> bool:
     """Whether there is such a file; not where the name is too long or a folder is closed."""
@@ -38,8 +40,8 @@ class Tree:
     """A folder's pictures and sub-folders, sorted by name.
 
     Hidden entries are passed over. Sub-folders that cannot be read, links that leave the root or
-    lead nowhere, names that are not text and pictures in formats that are not read are left out and
-    counted in `warnings`.
+    lead nowhere, names that are not text, pictures in formats that are not read, and volumes are
+    left out and counted in `warnings`.
 
     Args:
         root: The folder below which everything lies.
@@ -144,19 +146,27 @@ class Tree:
     def _is_usable(self, entry: os.DirEntry[str]) -> bool:
         if entry.name.startswith("."):
             return False
+        name = self.name(Path(entry.path)).encode(errors="replace").decode()
+        reason = self._why_not(entry, name)
+        if reason is not None:
+            self.leave_out(reason, [name])
+        return reason is None
+
+    def _why_not(self, entry: os.DirEntry[str], name: str) -> str | None:
+        """The heading under which an entry is left out, if it is."""
         path = Path(entry.path)
-        name = self.name(path).encode(errors="replace").decode()
         if name != self.name(path):
-            self.leave_out("Names that are not text (UTF-8)", [name])
-        elif entry.is_symlink() and not _leads_to_something(path):
-            self.leave_out("Links that lead nowhere", [name])
-        elif entry.is_symlink() and not path.resolve().is_relative_to(self._real_root):
-            self.leave_out("Links that leave the data set", [name])
-        elif path.suffix.lower() in UNREAD_SUFFIXES and not entry.is_dir():
-            self.leave_out("Pictures to be converted, as to PNG, before they can be read", [name])
-        else:
-            return True
-        return False
+            return "Names that are not text (UTF-8)"
+        if entry.is_symlink() and not _leads_to_something(path):
+            return "Links that lead nowhere"
+        if entry.is_symlink() and not path.resolve().is_relative_to(self._real_root):
+            return "Links that leave the data set"
+        lower = entry.name.lower()
+        if lower.endswith(UNREAD_SUFFIXES) and entry.is_file():
+            return "Pictures to be converted, as to PNG, before they can be read"
+        if lower.endswith(_VOLUMES) and entry.is_file():
+            return "Volumes, of which 'normalis volumes slices' makes pictures"
+        return None
 
 
 def _leads_to_something(link: Path) -> bool:

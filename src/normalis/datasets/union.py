@@ -18,7 +18,7 @@ def open_union(roots: Sequence[Path], *, layout: str = "auto") -> Dataset:
 
     The names and categories of several begin with the data set's own: the "bottle" of two of them
     are two categories, "plant-a/bottle" and "plant-b/bottle", and pictures of a data set without
-    categories are of the category "plant-a".
+    categories are of the category "plant-a". So do their groups.
 
     Args:
         roots: Folders or manifests, one or more.
@@ -60,4 +60,5 @@ def set_name(root: Path) -> str:
 def _within(name: str, sample: Sample) -> Sample:
     """The sample as one of a data set among others."""
     category = f"{name}/{sample.category}" if sample.category else name
-    return replace(sample, name=f"{name}/{sample.name}", category=category)
+    group = f"{name}/{sample.group}" if sample.group else None
+    return replace(sample, name=f"{name}/{sample.name}", category=category, group=group)

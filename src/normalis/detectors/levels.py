@@ -1,7 +1,7 @@
 """Energies of several levels on one scale, on one grid, and as one score."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import final
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from normalis.detectors.records import top_mean
 from normalis.errors import SettingsError
-from normalis.nn.blur import blurred_enlargement
+from normalis.nn.blur import BlurredEnlargement
 
 __all__ = ["LevelScale", "MapForm", "check_neighbourhood", "chosen_levels", "one_each", "upsample"]
 
@@ -78,12 +78,13 @@ class LevelScale(nn.Module):
         self.spread[rows] = variance.clamp_min(1e-12).sqrt().float()
 
 
-@dataclass(frozen=True, kw_only=True)
-class MapForm:
+@final
+class MapForm(nn.Module):
     """How standardised maps of flows and memories become one map and an image score.
 
-    Attributes:
-        size: Rows and columns of the prepared picture, which the maps have too.
+    Args:
+        size: Rows and columns of the prepared picture, which the joint map has too.
+        grids: Rows and columns of the map of each flow and memory.
         neighbourhood: Side of the square whose mean feature the memories are asked for, positions;
             one number serves all.
         smoothing: Standard deviation of the blur of a map, pixels.
@@ -91,31 +92,42 @@ class MapForm:
         by_level: Average those of every flow's and memory's own map; otherwise of their mean.
     """
 
-    size: tuple[int, int]
-    neighbourhood: int | tuple[int, ...]
-    smoothing: float
-    top_share: float
-    by_level: bool
+    def __init__(
+        self,
+        *,
+        size: tuple[int, int],
+        grids: tuple[tuple[int, int], ...],
+        neighbourhood: int | tuple[int, ...],
+        smoothing: float,
+        top_share: float,
+        by_level: bool,
+    ) -> None:
+        super().__init__()
+        self.size = size
+        self.neighbourhood = neighbourhood
+        self.top_share = top_share
+        self.by_level = by_level
+        kinds = dict.fromkeys(grids)  # maps of one grid are enlarged together
+        self.alike = [[i for i, own in enumerate(grids) if own == grid] for grid in kinds]
+        self.enlarge = nn.ModuleList(
+            BlurredEnlargement(grid, size, sigma=smoothing) for grid in kinds
+        )
 
-    def joined(
+    def forward(
         self, parts: list[Float[Tensor, "b _ _"]]
     ) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
         """The map and the image score of standardised maps, one of each flow and memory."""
-        if not self.by_level:
-            total = self._mean(parts)
-            return total, top_mean(total, self.top_share)
-        smooth = [blurred_enlargement(part, self.size, sigma=self.smoothing) for part in parts]
-        tops = [top_mean(part, self.top_share) for part in smooth]
-        return torch.stack(smooth).mean(0), torch.stack(tops).mean(0)
-
-    def _mean(self, parts: list[Float[Tensor, "b _ _"]]) -> Float[Tensor, "b h w"]:
-        """Enlarging and blurring are linear: maps of one grid are added before, and not after."""
-        by_grid: dict[tuple[int, ...], list[Tensor]] = {}
-        for part in parts:
-            by_grid.setdefault(tuple(part.shape[1:]), []).append(part)
-        sums = [torch.stack(alike).sum(0) / len(parts) for alike in by_grid.values()]
-        smooth = [blurred_enlargement(x, self.size, sigma=self.smoothing) for x in sums]
-        return torch.stack(smooth).sum(0)
+        total, tops = parts[0].new_zeros(()), []
+        for alike, enlarge in zip(self.alike, self.enlarge, strict=True):
+            x = torch.stack([parts[i] for i in alike])
+            if not self.by_level:  # enlarging and blurring are linear: the sum can come before
+                x = x.sum(0, keepdim=True)
+            for fine in enlarge(x):
+                total = total + fine
+                if self.by_level:
+                    tops.append(top_mean(fine, self.top_share))
+        total = total / len(parts)
+        return total, torch.stack(tops).mean(0) if tops else top_mean(total, self.top_share)
 
 
 def chosen_levels(levels: tuple[int, ...], maps: int, *, setting: str) -> tuple[int, ...]:

@@ -67,10 +67,17 @@ def memories(
     }
 
 
-def map_form(settings: LevelSettings, size: tuple[int, int]) -> MapForm:
-    """How the maps of flows and memories are joined, on a grid of this size."""
+def map_form(
+    settings: LevelSettings,
+    shapes: PictureShapes,
+    *,
+    levels: tuple[int, ...],
+    remembered: tuple[int, ...],
+) -> MapForm:
+    """How the maps of flows and memories are joined, on the grid of the prepared picture."""
     return MapForm(
-        size=size,
+        size=shapes.size,
+        grids=tuple(shapes.maps[i][1:] for i in (*levels, *remembered)),
         neighbourhood=settings.neighbourhood,
         smoothing=settings.smoothing,
         top_share=settings.top_share,

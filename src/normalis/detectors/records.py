@@ -1,8 +1,8 @@
 """What passes between a detector and those who train it and ask it."""
 
+import math
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -17,6 +17,8 @@ __all__ = [
     "Term",
     "top_mean",
 ]
+
+_PIECE = 64  # of a row of a map, at most
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,12 @@ class GraphMap:
 
 def top_mean(maps: Float[Tensor, "b h w"], share: float) -> Float[Tensor, " b"]:
     """Mean of the highest `share` of each map's values, at least one."""
-    flat = maps.flatten(1)
-    count = max(1, round(share * flat.shape[1]))
-    return torch.topk(flat, count, dim=1).values.mean(1)
+    h, w = maps.shape[1:]
+    count = max(1, round(share * h * w))
+    # The highest values lie in as many pieces of rows, those of the highest maxima, which are
+    # found in a fraction of the time.
+    pieces = maps.reshape(maps.shape[0], -1, math.gcd(w, _PIECE))
+    if count < pieces.shape[1]:
+        chosen = pieces.amax(2).topk(count, dim=1, sorted=False).indices
+        pieces = pieces.gather(1, chosen[:, :, None].expand(-1, -1, pieces.shape[2]))
+    return pieces.flatten(1).topk(count, dim=1).values.mean(1)

@@ -1,7 +1,7 @@
 """The graph that is exported: from the prepared picture to map, score, p-value and concept."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from normalis.backbones.pyramid import AbstractPyramid
@@ -26,6 +26,7 @@ class ScoreGraph(nn.Module):
     """
 
     held_out: Tensor
+    weights: Tensor
     counts: Tensor
 
     def __init__(
@@ -41,9 +42,8 @@ class ScoreGraph(nn.Module):
         self.pyramid = pyramid
         self.detector = detector
         self.rounded = rounded
-        held_out, counts = held_out_table(calibration, concepts)
-        self.register_buffer("held_out", held_out)
-        self.register_buffer("counts", counts)
+        for name, values in held_out_table(calibration, concepts).items():
+            self.register_buffer(name, values)
 
     def forward(self, pixels: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
         """Map, score, p-value and concept of prepared pictures, RGB in [0, 1].
@@ -54,25 +54,29 @@ class ScoreGraph(nn.Module):
         if self.rounded:
             maps = [as_stored_by_arithmetic(x) for x in maps]
         scores = self.detector.score_in_graph(maps)
-        as_high = (self.held_out[scores.concept] >= scores.image[:, None]).sum(1)
-        p_value = (1 + as_high) / (1 + self.counts[scores.concept])
+        as_high = self.held_out[scores.concept] >= scores.image[:, None]
+        weight = (as_high * self.weights[scores.concept]).sum(1)
+        p_value = (1 + weight) / (1 + self.counts[scores.concept])
         sure = () if scores.probability is None else (scores.probability,)
         return scores.maps, scores.image, p_value, scores.concept, *sure
 
 
-def held_out_table(
-    calibration: Calibration, concepts: int
-) -> tuple[Float[Tensor, "k n"], Int[Tensor, " k"]]:
-    """The held-out scores that each concept is compared with, and how many.
+def held_out_table(calibration: Calibration, concepts: int) -> dict[str, Tensor]:
+    """The held-out scores that each concept is compared with.
 
-    Rows are as long as there are held-out pictures, so that another calibration of the same
-    pictures fits in their place.
+    Returns:
+        `held_out`, `k n`; `weights`, `k n`, what each counts; and `counts`, `k`, what they count
+        together. Rows are as long as there are held-out pictures, so that another calibration of
+        the same pictures fits in their place.
     """
-    groups = [calibration.compared_with(concept) for concept in range(concepts)]
+    compared = [calibration.compared_with(concept) for concept in range(concepts)]
     table = torch.full((concepts, len(calibration.scores)), -torch.inf)
-    for row, scores in zip(table, groups, strict=True):
-        row[: len(scores)] = torch.tensor(scores)
-    return table, torch.tensor([len(scores) for scores in groups])
+    weights = torch.zeros_like(table)
+    for row, weight, one in zip(table, weights, compared, strict=True):
+        row[: len(one.scores)] = torch.from_numpy(one.scores)
+        weight[: len(one.scores)] = torch.from_numpy(one.weights)
+    counts = torch.tensor([float(one.count) for one in compared])
+    return {"held_out": table, "weights": weights, "counts": counts}
 
 
 def as_stored_by_arithmetic(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from normalis.bundle.load import bundle_recipe, picture_uses
 from normalis.bundle.manifest import read_manifest
 from normalis.bundle.sealed import file_digest
-from normalis.calibration import CalibrationSettings
+from normalis.calibration import Calibration, CalibrationSettings
 from normalis.datasets.union import open_union
 from normalis.errors import ExportError
 from normalis.images.decode import read_picture
@@ -23,16 +23,19 @@ __all__ = ["MadeFrom", "made_from", "prepared"]
 
 @dataclass(frozen=True)
 class MadeFrom:
-    """Files of a model's pictures, in an order of chance.
+    """Files of a model's pictures.
 
     Attributes:
-        train: The detector learned from these.
+        train: The detector learned from these; in an order of chance.
         held_out: All that calibrate its decisions.
+        groups: The part, patient or lot that each of these shows, as a number; () where each shows
+            its own.
         settings: How they do.
     """
 
     train: tuple[Path, ...]
     held_out: tuple[Path, ...]
+    groups: tuple[int, ...]
     settings: CalibrationSettings
 
 
@@ -49,9 +52,9 @@ def made_from(model: Path, data: Sequence[Path]) -> MadeFrom:
         BundleError: A picture cannot be read.
     """
     paths = {file_digest(sample.path): sample.path for sample in open_union(data).samples}
-    uses = sorted(picture_uses(model).items())
-    train = tuple(paths[d] for d, use in uses if use == "train" and d in paths)
-    wanted = [digest for digest, use in uses if use == "calibration"]
+    uses = picture_uses(model)
+    train = tuple(paths[d] for d, use in sorted(uses.items()) if use == "train" and d in paths)
+    wanted = [digest for digest, use in uses.items() if use == "calibration"]
     held_out = tuple(paths[digest] for digest in wanted if digest in paths)
     if not train or len(held_out) < len(wanted):
         raise ExportError(
@@ -59,8 +62,9 @@ def made_from(model: Path, data: Sequence[Path]) -> MadeFrom:
             f"that were held out for the thresholds of {model}, and {len(train)} that it learned "
             "from; give the pictures that it was fitted on, as they were."
         )
-    settings = bundle_recipe(model, read_manifest(model)).calibration
-    return MadeFrom(train, held_out, settings)
+    manifest = read_manifest(model)
+    groups = Calibration.from_json(manifest.calibration).groups
+    return MadeFrom(train, held_out, groups, bundle_recipe(model, manifest).calibration)
 
 
 def prepared(

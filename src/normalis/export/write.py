@@ -121,7 +121,7 @@ def _write(
 def _set_held_out(program: ExportedProgram, info: ExportInfo) -> None:
     """Let the p-values of the graph be those of the calibration that it states."""
     table = held_out_table(Calibration.from_json(info.calibration), info.concepts)
-    for name, values in zip(("held_out", "counts"), table, strict=True):
+    for name, values in table.items():
         program.state_dict[name].copy_(values)
 
 

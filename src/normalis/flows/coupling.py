@@ -8,14 +8,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from normalis.flows.context import Context, PartedContext
-from normalis.flows.linear import HardPermutation, SoftPermutation
+from normalis.flows.linear import NARROW, HardPermutation, SoftPermutation
 from normalis.flows.transform import AbstractTransform
 from normalis.nn.pointwise import is_pointwise, pointwise_subnet
 
 __all__ = ["SUBNET_SCALE", "AffineCoupling"]
 
 SUBNET_SCALE = 0.1
-NARROW = 128  # channels up to which a product of matrices costs no more than a gather
 
 
 class AffineCoupling(AbstractTransform):

@@ -8,7 +8,9 @@ for the code under each tap, one for the place, one for the concept and the bord
 training moves would leave the tables behind.
 """
 
+from collections.abc import Iterable
 from math import prod
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -17,9 +19,10 @@ from torch import Tensor, nn
 
 from normalis.flows.context import CodedContext, Codes, ContextRows
 from normalis.flows.coupling import SUBNET_SCALE, AffineCoupling
-from normalis.flows.fusion import FusionCoupling, FusionSubnet
+from normalis.flows.fusion import FusionCoupling, FusionSubnet, resize
+from normalis.flows.linear import NARROW, HardPermutation
 from normalis.nn.layers import ChannelNorm
-from normalis.nn.winograd import channels_last_conv
+from normalis.nn.winograd import PointwiseConv, channels_last_conv
 
 __all__ = ["FoldedFlow", "FoldedFusion"]
 
@@ -48,10 +51,13 @@ class FoldedConv(nn.Module):
 
     def forward(self, x: Float[Tensor, "b h w c"], rows: Rows) -> Float[Tensor, "b h w o"]:
         """Convolve."""
+        if not isinstance(rows, Tensor):
+            return sum((F.embedding(row, self.table) for row in rows), start=self.own(x))
+        told = F.embedding_bag(rows, self.table, mode="sum")
+        if isinstance(self.own, PointwiseConv):  # one product into what was looked up
+            return told.addmm_(x.flatten(0, 2), self.own.weight.T).view(*x.shape[:3], -1)
         y = self.own(x)
-        if isinstance(rows, Tensor):
-            return y.add_(F.embedding_bag(rows, self.table, mode="sum").view(y.shape))
-        return sum((F.embedding(row, self.table) for row in rows), start=y)
+        return y.add_(told.view(y.shape))
 
 
 class FoldedCoupling(nn.Module):
@@ -61,9 +67,6 @@ class FoldedCoupling(nn.Module):
         coupling: The dense form, over the network of `normalis.nn.layers.conv_subnet`.
         rows: Which rows of the table make up the context.
     """
-
-    gain: Tensor
-    offset: Tensor
 
     def __init__(self, coupling: AffineCoupling, rows: ContextRows) -> None:
         super().__init__()
@@ -78,21 +81,50 @@ class FoldedCoupling(nn.Module):
         self.last = channels_last_conv(
             SUBNET_SCALE * last.weight.detach(), SUBNET_SCALE * _bias(last), grid=rows.codes.grid
         )
-        self.permutation = coupling.permutation
-        self.register_buffer("gain", coupling.gain().detach().flatten())
-        self.register_buffer("offset", coupling.offset.detach())
+        self.arranged = _Arranged(coupling)
 
     def forward(
         self, x: Float[Tensor, "b h w c"], rows: Rows
     ) -> tuple[Float[Tensor, "b h w c"], Float[Tensor, "b h w"]]:
-        """Scale and shift the active half, then every channel, then permute."""
+        """Scale and shift the active half, then every channel, then permute.
+
+        The log-determinant is that of the active half alone.
+        """
         x1, x2 = x.split(self.split, dim=-1)
         hidden = _normalised(self.norm, self.first(x1, rows)).relu_()
         a_s, a_t = self.last(hidden).chunk(2, dim=-1)
         s = self.alpha * a_s.tanh()
-        y = torch.cat([x1, x2 * s.exp() + a_t], dim=-1) * self.gain + self.offset
-        y, _ = self.permutation(y.permute(0, 3, 1, 2))
-        return y.permute(0, 2, 3, 1), s.sum(-1) + self.gain.log().sum()
+        y = torch.cat([x1, torch.addcmul(a_t, x2, s.exp())], dim=-1)
+        return self.arranged(y), s.sum(-1)
+
+
+class _Arranged(nn.Module):
+    """What a coupling does to every channel: scale, offset and permutation.
+
+    Args:
+        coupling: The dense form.
+    """
+
+    gain: Tensor
+    offset: Tensor
+
+    def __init__(self, coupling: AffineCoupling) -> None:
+        super().__init__()
+        self.permutation = coupling.permutation
+        gain, offset = coupling.gain().detach().flatten(), coupling.offset.detach()
+        self.mixes = len(gain) <= NARROW and isinstance(coupling.permutation, HardPermutation)
+        if isinstance(coupling.permutation, HardPermutation) and self.mixes:
+            matrix = coupling.permutation.matrix().to(gain)
+            gain, offset = matrix * gain, matrix @ offset
+        self.register_buffer("gain", gain)
+        self.register_buffer("offset", offset)
+
+    def forward(self, x: Float[Tensor, "b h w c"]) -> Float[Tensor, "b h w c"]:
+        """Of narrow maps in one product, of others one after another."""
+        if self.mixes:
+            return F.linear(x, self.gain, self.offset)
+        y, _ = self.permutation(torch.addcmul(self.offset, x, self.gain).permute(0, 3, 1, 2))
+        return y.permute(0, 2, 3, 1)
 
 
 class FoldedFlow(nn.Module):
@@ -103,12 +135,16 @@ class FoldedFlow(nn.Module):
         codes: What the context can be.
     """
 
+    volume: Tensor
+
     def __init__(self, couplings: list[AffineCoupling], codes: Codes) -> None:
         super().__init__()
         first = next(couplings[0].subnet.children())
         assert isinstance(first, nn.Conv2d)
         self.rows = ContextRows(codes, first.kernel_size[0])
         self.couplings = nn.ModuleList(FoldedCoupling(c, self.rows) for c in couplings)
+        volume = torch.stack([c.gain().detach().log().sum() for c in couplings]).sum()
+        self.register_buffer("volume", volume)
         # What lies between two convolutions of several pictures would leave the cache.
         self.one_by_one = prod(codes.grid) * first.out_channels >= LARGE_MAP
 
@@ -128,7 +164,7 @@ class FoldedFlow(nn.Module):
         self, x: Float[Tensor, "b c h w"], context: CodedContext
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
         rows = _bagged(self.rows(context))
-        y, total = x.permute(0, 2, 3, 1), x.new_zeros(x.shape[0], *x.shape[2:])
+        y, total = x.permute(0, 2, 3, 1), self.volume
         for coupling in self.couplings:
             y, log_det = coupling(y, rows)
             total = total + log_det
@@ -140,27 +176,38 @@ class FoldedFusionSubnet(nn.Module):
 
     Args:
         subnet: The dense form.
-        codes: What the context can be, on the coarsest grid.
+        rows: Which rows of the table make up the context, on the coarsest grid.
+        grids: Rows and columns of each level.
     """
 
-    def __init__(self, subnet: FusionSubnet, codes: Codes) -> None:
+    def __init__(
+        self, subnet: FusionSubnet, rows: ContextRows, *, grids: tuple[tuple[int, int], ...]
+    ) -> None:
         super().__init__()
         first, norm, _, last, _ = subnet.mix.children()
         assert isinstance(first, nn.Conv2d)
         assert isinstance(norm, ChannelNorm)
         assert isinstance(last, nn.Conv2d)
         self.subnet = subnet
-        self.rows = ContextRows(codes, first.kernel_size[0])
-        self.first = FoldedConv(first, self.rows)
+        self.first = FoldedConv(first, rows)
         self.norm = norm
-        self.last = channels_last_conv(last.weight.detach(), _bias(last), grid=codes.grid)
+        self.last = channels_last_conv(last.weight.detach(), _bias(last), grid=rows.codes.grid)
+        heads = zip(cast("Iterable[nn.Conv2d]", subnet.heads), grids, strict=True)
+        self.heads = nn.ModuleList(
+            channels_last_conv(head.weight.detach(), _bias(head), grid=grid) for head, grid in heads
+        )
 
-    def forward(self, halves: list[Tensor], context: CodedContext) -> list[Tensor]:
-        """Scale and shift of each level, stacked along the channels."""
-        pooled = self.subnet.pooled(halves).permute(0, 2, 3, 1)
-        hidden = _normalised(self.norm, self.first(pooled, _bagged(self.rows(context)))).relu_()
-        mixed = F.relu(self.last(hidden)).permute(0, 3, 1, 2)
-        return self.subnet.spread(mixed, halves)
+    def forward(
+        self, halves: list[Float[Tensor, "b _ _ _"]], rows: Rows
+    ) -> list[Float[Tensor, "b _ _ _"]]:
+        """Scale and shift of each level, stacked along the channels, which are last."""
+        pooled = self.subnet.pooled([half.permute(0, 3, 1, 2) for half in halves])
+        hidden = _normalised(self.norm, self.first(pooled.permute(0, 2, 3, 1), rows)).relu_()
+        mixed = self.last(hidden).relu_().split(self.subnet.widths, dim=-1)
+        return [
+            head(half + _resized(part, half))
+            for head, half, part in zip(self.heads, halves, mixed, strict=True)
+        ]
 
 
 class FoldedFusion(nn.Module):
@@ -169,21 +216,46 @@ class FoldedFusion(nn.Module):
     Args:
         fusion: The dense form.
         codes: What the context can be, on the coarsest grid.
+        grids: Rows and columns of each level.
     """
 
-    def __init__(self, fusion: FusionCoupling, codes: Codes) -> None:
+    def __init__(
+        self, fusion: FusionCoupling, codes: Codes, *, grids: tuple[tuple[int, int], ...]
+    ) -> None:
         super().__init__()
+        kernel = next(fusion.from_second.mix.children())
+        assert isinstance(kernel, nn.Conv2d)
         self.fusion = fusion
-        self.from_second = FoldedFusionSubnet(fusion.from_second, codes)
-        self.from_first = FoldedFusionSubnet(fusion.from_first, codes)
+        self.rows = ContextRows(codes, kernel.kernel_size[0])
+        self.from_second = FoldedFusionSubnet(fusion.from_second, self.rows, grids=grids)
+        self.from_first = FoldedFusionSubnet(fusion.from_first, self.rows, grids=grids)
 
     def forward(self, xs: list[Tensor], context: CodedContext) -> tuple[list[Tensor], list[Tensor]]:
         """As `FusionCoupling.forward`."""
-        return self.fusion.couple(
-            xs,
-            from_second=lambda b: self.from_second(b, context),
-            from_first=lambda a: self.from_first(a, context),
-        )
+        rows = _bagged(self.rows(context))
+        permuted = [p(x)[0] for p, x in zip(self.fusion.permutations, xs, strict=True)]
+        pairs = [
+            x.permute(0, 2, 3, 1).split(split, dim=-1)
+            for x, split in zip(permuted, self.fusion.splits, strict=True)
+        ]
+        a, first = self._moved([x for x, _ in pairs], self.from_second([x for _, x in pairs], rows))
+        b, second = self._moved([x for _, x in pairs], self.from_first(a, rows))
+        joined = [torch.cat(pair, dim=-1).permute(0, 3, 1, 2) for pair in zip(a, b, strict=True)]
+        return joined, [one + other for one, other in zip(first, second, strict=True)]
+
+    def _moved(self, xs: list[Tensor], outputs: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Halves scaled and shifted, and the log-determinants of it."""
+        pairs = self.fusion.scales_and_shifts(outputs, channels=-1)
+        moved = [torch.addcmul(t, x, s.exp()) for x, (s, t) in zip(xs, pairs, strict=True)]
+        return moved, [s.sum(-1) for s, _ in pairs]
+
+
+def _resized(
+    part: Float[Tensor, "b i j c"], like: Float[Tensor, "b h w c"]
+) -> Float[Tensor, "b h w c"]:
+    """As the dense form does it; a part that lies by itself is resized by its channels at once."""
+    whole = part.contiguous().permute(0, 3, 1, 2)
+    return resize(whole, like.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
 def _bagged(rows: list[Int[Tensor, "_ _ _"]]) -> Rows:

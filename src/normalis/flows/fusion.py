@@ -1,7 +1,5 @@
 """The cross-scale coupling: the latents of all levels exchange what they know."""
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -10,7 +8,7 @@ from torch import Tensor, nn
 from normalis.flows.transform import AbstractTransform
 from normalis.nn.layers import ChannelNorm
 
-__all__ = ["FusionCoupling", "FusionSubnet"]
+__all__ = ["FusionCoupling", "FusionSubnet", "resize"]
 
 
 class FusionSubnet(nn.Module):
@@ -69,7 +67,7 @@ class FusionSubnet(nn.Module):
         """Scale and shift of each level from what the mixture says and the level's own half."""
         parts = mixed.split(self.widths, dim=1)
         return [
-            head(half + _resize(part, half)).to(half.dtype)
+            head(half + resize(part, half)).to(half.dtype)
             for head, half, part in zip(self.heads, halves, parts, strict=True)
         ]
 
@@ -123,25 +121,11 @@ class FusionCoupling(nn.Module):
         Returns:
             The transformed maps, and the log-determinant at each position of each level.
         """
-        return self.couple(
-            xs,
-            from_second=lambda b: self.from_second(b, context),
-            from_first=lambda a: self.from_first(a, context),
-        )
-
-    def couple(
-        self,
-        xs: list[Tensor],
-        *,
-        from_second: Callable[[list[Tensor]], list[Tensor]],
-        from_first: Callable[[list[Tensor]], list[Tensor]],
-    ) -> tuple[list[Tensor], list[Tensor]]:
-        """Data to latent, by networks of any form that know the context themselves."""
         xs = [p(x)[0] for p, x in zip(self.permutations, xs, strict=True)]
         a, b = self._halve(xs)
-        st_a = self._scales_and_shifts(from_second(b))
+        st_a = self.scales_and_shifts(self.from_second(b, context))
         a = [x * s.exp() + t for x, (s, t) in zip(a, st_a, strict=True)]
-        st_b = self._scales_and_shifts(from_first(a))
+        st_b = self.scales_and_shifts(self.from_first(a, context))
         b = [x * s.exp() + t for x, (s, t) in zip(b, st_b, strict=True)]
         log_dets = [sa.sum(1) + sb.sum(1) for (sa, _), (sb, _) in zip(st_a, st_b, strict=True)]
         return [torch.cat(pair, dim=1) for pair in zip(a, b, strict=True)], log_dets
@@ -151,9 +135,9 @@ class FusionCoupling(nn.Module):
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Latent to data: the maps, and the log-determinants of this direction."""
         a, b = self._halve(zs)
-        st_b = self._scales_and_shifts(self.from_first(a, context))
+        st_b = self.scales_and_shifts(self.from_first(a, context))
         b = [(z - t) * (-s).exp() for z, (s, t) in zip(b, st_b, strict=True)]
-        st_a = self._scales_and_shifts(self.from_second(b, context))
+        st_a = self.scales_and_shifts(self.from_second(b, context))
         a = [(z - t) * (-s).exp() for z, (s, t) in zip(a, st_a, strict=True)]
         log_dets = [-sa.sum(1) - sb.sum(1) for (sa, _), (sb, _) in zip(st_a, st_b, strict=True)]
         joined = [torch.cat(pair, dim=1) for pair in zip(a, b, strict=True)]
@@ -164,13 +148,15 @@ class FusionCoupling(nn.Module):
         pairs = [x.split(split, dim=1) for x, split in zip(xs, self.splits, strict=True)]
         return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
-    def _scales_and_shifts(self, outputs: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
-        r"""$\kappa(s)$ and $t$ of each level."""
-        pairs = [out.chunk(2, dim=1) for out in outputs]
+    def scales_and_shifts(
+        self, outputs: list[Tensor], *, channels: int = 1
+    ) -> list[tuple[Tensor, Tensor]]:
+        r"""$\kappa(s)$ and $t$ of each level, whose channels are on this axis."""
+        pairs = [out.chunk(2, dim=channels) for out in outputs]
         return [(self.alpha * 0.636 * torch.atan(s / self.alpha), t) for s, t in pairs]
 
 
-def _resize(x: Tensor, like: Tensor) -> Tensor:
+def resize(x: Tensor, like: Tensor) -> Tensor:
     """Bilinear, corners aligned, to the grid of `like`."""
     return F.interpolate(x, list(like.shape[-2:]), mode="bilinear", align_corners=True)
 

@@ -3,13 +3,16 @@
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from normalis.flows.context import Context
 from normalis.flows.transform import AbstractTransform
 
-__all__ = ["HardPermutation", "SoftPermutation", "random_permutation", "random_rotation"]
+__all__ = ["NARROW", "HardPermutation", "SoftPermutation", "random_permutation", "random_rotation"]
+
+NARROW = 128  # channels up to which a product of matrices costs no more than a gather
 
 
 class _Gather(torch.autograd.Function):
@@ -46,7 +49,11 @@ class HardPermutation(AbstractTransform):
         self, x: Float[Tensor, "b c h w"], context: Context = None
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
         """Reorder; volumes are kept."""
-        return _Gather.apply(x, self.order, self.undo), x.new_zeros(x.shape[0], *x.shape[2:])
+        kept = x.new_zeros(x.shape[0], *x.shape[2:])
+        if torch.compiler.is_exporting() and x.shape[1] <= NARROW:
+            # Other runtimes gather along the last axis number by number.
+            return F.linear(x.permute(0, 2, 3, 1), self.matrix()).permute(0, 3, 1, 2), kept
+        return _Gather.apply(x, self.order, self.undo), kept
 
     def matrix(self) -> Float[Tensor, "c c"]:
         """The matrix that reorders the channels of a pixel."""
@@ -93,7 +100,7 @@ class SoftPermutation(AbstractTransform):
 def _mix(matrix: Float[Tensor, "c c"], x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
     """The matrix times the channels of every pixel, at full precision: it must be undone."""
     with torch.autocast(x.device.type, enabled=False):
-        return torch.nn.functional.conv2d(x, matrix[:, :, None, None])
+        return F.conv2d(x, matrix[:, :, None, None])
 
 
 def random_permutation(channels: int, generator: torch.Generator) -> Int[Tensor, " c"]:

@@ -6,10 +6,10 @@ and warnings stop here.
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, UInt8, UInt16
@@ -18,12 +18,14 @@ from PIL import Image, UnidentifiedImageError
 from normalis.errors import ImageError
 
 __all__ = [
+    "GROUP",
     "MAX_PIXELS",
     "PICTURE_SUFFIXES",
     "POSITION",
     "UNREAD_SUFFIXES",
     "Picture",
     "is_picture",
+    "read_group",
     "read_mask",
     "read_picture",
     "read_position",
@@ -38,11 +40,16 @@ PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 POSITION = "normalis:position"
 """The text of a PNG file that says where in its volume the slice lies."""
 
+GROUP = "normalis:group"
+"""The text of a PNG file that names the volume of which it is a slice."""
+
 UNREAD_SUFFIXES = (
     *(".arw", ".avif", ".cr2", ".cr3", ".dng", ".exr", ".gif", ".heic", ".heif", ".jp2", ".jxl"),
     *(".nef", ".pbm", ".pgm", ".pnm", ".ppm", ".raw", ".tga"),
 )
 """Endings of pictures in formats that are not read: they are told of, not passed over."""
+
+_T = TypeVar("_T")
 
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
 _EXIF_ORIENTATION = 0x0112
@@ -116,11 +123,16 @@ def read_position(path: Path) -> float | None:
     Raises:
         ImageError: The file cannot be opened as a picture, or its position is none.
     """
-    try:
-        with Image.open(path, formats=_FORMATS) as image:
-            return _position(image)
-    except Exception as error:  # as in `read_picture`
-        raise ImageError(f"{path}: {_reason(error)}") from error
+    return _said(path, _position)
+
+
+def read_group(path: Path) -> str | None:
+    """What a file says that others show too, without decoding it; None if it does not say.
+
+    Raises:
+        ImageError: The file cannot be opened as a picture.
+    """
+    return _said(path, lambda image: image.info.get(GROUP))
 
 
 def read_mask(path: Path, *, height: int, width: int) -> Bool[np.ndarray, "{height} {width}"]:
@@ -167,6 +179,15 @@ def _decode(file: BinaryIO) -> Picture:
         pixels = _to_pixels(_upright(image))
         pixels.flags.writeable = False
         return Picture(pixels, mode, position)
+
+
+def _said(path: Path, what: Callable[[Image.Image], _T]) -> _T:
+    """Something that a file says beside its pixels."""
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            return what(image)
+    except Exception as error:  # as in `read_picture`
+        raise ImageError(f"{path}: {_reason(error)}") from error
 
 
 def _position(image: Image.Image) -> float | None:

@@ -137,6 +137,7 @@ def _row(concept: Int[Tensor, " b"], concepts: int) -> Int[Tensor, " b"]:
 
 
 def _mix(matrices: Float[Tensor, "b c c"], x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-    """Each picture's matrix times the channels of its pixels, at full precision."""
+    """Each picture's matrix times the channels of its pixels, at full precision; channels last."""
     with torch.autocast(x.device.type, enabled=False):
-        return torch.einsum("bcd,bdhw->bchw", matrices, x)
+        rows = x.permute(0, 2, 3, 1).flatten(1, 2)
+        return (rows @ matrices.mT).unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)

@@ -1,16 +1,16 @@
 """Layers and encodings that several methods share: tensors in, tensors out."""
 
-from normalis.nn.blur import blurred_enlargement, gaussian_blur, local_mean
-from normalis.nn.layers import ChannelNorm, SyncedBatchNorm, conv_subnet, pointwise_mlp
+from normalis.nn.blur import BlurredEnlargement, gaussian_blur, local_mean
+from normalis.nn.layers import ChannelNorm, PointwiseMLP, SyncedBatchNorm, conv_subnet
 from normalis.nn.position import position_encoding
 
 __all__ = [
+    "BlurredEnlargement",
     "ChannelNorm",
+    "PointwiseMLP",
     "SyncedBatchNorm",
-    "blurred_enlargement",
     "conv_subnet",
     "gaussian_blur",
     "local_mean",
-    "pointwise_mlp",
     "position_encoding",
 ]

@@ -1,11 +1,13 @@
 """Blur of maps, and means over neighbourhoods."""
 
+from typing import final
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["blurred_enlargement", "gaussian_blur", "local_mean"]
+__all__ = ["BlurredEnlargement", "gaussian_blur", "local_mean"]
 
 
 def gaussian_blur(maps: Float[Tensor, "b h w"], sigma: float) -> Float[Tensor, "b h w"]:
@@ -20,19 +22,32 @@ def gaussian_blur(maps: Float[Tensor, "b h w"], sigma: float) -> Float[Tensor, "
     return F.conv2d(F.conv2d(x, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))[:, 0]
 
 
-def blurred_enlargement(
-    maps: Float[Tensor, "b h w"], size: tuple[int, int], *, sigma: float
-) -> Float[Tensor, "b i j"]:
-    """`gaussian_blur` of each map brought to a larger grid bilinearly, to rounding.
+@final
+class BlurredEnlargement(nn.Module):
+    """`gaussian_blur` of maps brought to a larger grid bilinearly, to rounding.
 
     Both steps are linear, and work along rows and columns apart: together they are one matrix for
     each side. That is a fraction of the work where a coarse map becomes a fine one.
+
+    Args:
+        grid: Rows and columns of the maps.
+        size: Rows and columns that they are brought to.
+        sigma: Standard deviation of the blur, pixels of the larger grid.
     """
-    kernel = _kernel(sigma, size, like=maps)
-    rows = _side(maps.shape[1], size[0], kernel)
-    square = maps.shape[1] == maps.shape[2] and size[0] == size[1]
-    columns = rows if square else _side(maps.shape[2], size[1], kernel)
-    return rows @ maps @ columns.mT
+
+    rows: Tensor
+    columns: Tensor
+
+    def __init__(self, grid: tuple[int, int], size: tuple[int, int], *, sigma: float) -> None:
+        super().__init__()
+        kernel = _kernel(sigma, size, like=torch.zeros((), dtype=torch.float64))
+        sides = (_side(*pair, kernel).float() for pair in zip(grid, size, strict=True))
+        for name, matrix in zip(("rows", "columns"), sides, strict=True):
+            self.register_buffer(name, matrix, persistent=False)
+
+    def forward(self, maps: Float[Tensor, "*b h w"]) -> Float[Tensor, "*b i j"]:
+        """Enlarge and blur."""
+        return self.rows @ maps @ self.columns.mT
 
 
 def local_mean(x: Float[Tensor, "b c h w"], side: int) -> Float[Tensor, "b c h w"]:
@@ -56,7 +71,7 @@ def _side(
     side: int, enlarged: int, kernel: Float[Tensor, " k"]
 ) -> Float[Tensor, "{enlarged} {side}"]:
     """What every value along a side adds to every place along the enlarged and blurred one."""
-    values = torch.eye(side, device=kernel.device, dtype=kernel.dtype)[:, None]
+    values = torch.eye(side, dtype=kernel.dtype)[:, None]
     wide = F.interpolate(values, enlarged, mode="linear", align_corners=False)
     wide = F.pad(wide, [len(kernel) // 2] * 2, mode="reflect")
     return F.conv1d(wide, kernel.view(1, 1, -1))[:, 0].mT

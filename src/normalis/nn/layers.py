@@ -1,7 +1,7 @@
 """Small layers that several networks share."""
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, final
 
 import torch
 import torch.distributed as dist
@@ -9,7 +9,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["ChannelNorm", "SyncedBatchNorm", "conv_subnet", "pointwise_mlp"]
+__all__ = ["ChannelNorm", "PointwiseMLP", "SyncedBatchNorm", "conv_subnet"]
+
+_EPSILON = 1e-5  # of a variance
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -60,11 +62,17 @@ class SyncedBatchNorm(nn.Module):
                 self.bias,
                 training=self.training,
                 momentum=self.momentum,
+                eps=_EPSILON,
             )
         mean, variance = self._moments(x.float())
-        scale = self.weight * (variance + 1e-5).rsqrt()
+        scale = self.weight * (variance + _EPSILON).rsqrt()
         shape = (1, -1, *([1] * (x.ndim - 2)))
         return x * scale.view(shape) + (self.bias - mean * scale).view(shape)
+
+    def fixed(self) -> tuple[Float[Tensor, " c"], Float[Tensor, " c"]]:
+        """Scale and shift of each channel by the running statistics."""
+        scale = self.weight * (self.variance + _EPSILON).rsqrt()
+        return scale, self.bias - self.mean * scale
 
     def _moments(
         self, x: Float[Tensor, "b c *grid"]
@@ -123,14 +131,30 @@ def conv_subnet(
     return nn.Sequential(first, *between, nn.ReLU(), last)
 
 
-def pointwise_mlp(*widths: int) -> nn.Sequential:
+@final
+class PointwiseMLP(nn.Sequential):
     """Convolutions of one pixel, each followed by batch normalisation and ReLU.
 
     Args:
         *widths: Channels in, between and out; two or more.
     """
-    layers: list[nn.Module] = []
-    for inputs, outputs in pairwise(widths):
-        # No bias: the batch normalisation behind it would take it away.
-        layers += [nn.Conv2d(inputs, outputs, 1, bias=False), SyncedBatchNorm(outputs), nn.ReLU()]
-    return nn.Sequential(*layers)
+
+    def __init__(self, *widths: int) -> None:
+        layers: list[nn.Module] = []
+        for inputs, outputs in pairwise(widths):
+            # No bias: the batch normalisation behind it would take it away.
+            conv = nn.Conv2d(inputs, outputs, 1, bias=False)
+            layers += [conv, SyncedBatchNorm(outputs), nn.ReLU()]
+        super().__init__(*layers)
+
+    def forward(self, input: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:  # noqa: A002
+        """In evaluation as one product a layer, channels last, its normalisation folded in."""
+        if self.training:
+            return super().forward(input)
+        rows = input.permute(0, 2, 3, 1)
+        convs = (layer for layer in self if isinstance(layer, nn.Conv2d))
+        norms = (layer for layer in self if isinstance(layer, SyncedBatchNorm))
+        for conv, norm in zip(convs, norms, strict=True):
+            scale, shift = norm.fixed()
+            rows = F.linear(rows, conv.weight[:, :, 0, 0] * scale[:, None], shift).relu_()
+        return rows.permute(0, 3, 1, 2)

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["WinogradConv", "channels_last_conv"]
+__all__ = ["PointwiseConv", "WinogradConv", "channels_last_conv"]
 
 # From this many positions of a map on, tiles of 4x4 save more than their larger filters cost.
 POSITIONS_FOR_LARGE_TILES = 400

@@ -4,7 +4,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from normalis.quantize.nearest import kmeans, nearest_codes
+from normalis.quantize.nearest import (
+    kmeans,
+    nearest_codes,
+    nearest_distances,
+    nearest_with_distances,
+)
 
 __all__ = ["ConceptMemory", "UsualEnergies"]
 
@@ -106,28 +111,47 @@ class ConceptMemory(nn.Module):
         self, z: Float[Tensor, "b c h w"], concept: Int[Tensor, " b"]
     ) -> Float[Tensor, "b h w"]:
         """The energy at each position."""
-        k = self.rows_of(concept)
-        codes = self.codes[k]
+        own = self.rows_of(concept)
         rows = z.flatten(2).mT
-        cross = codes.square().sum(2)[:, None] - 2 * rows @ codes.mT
-        least = cross.amin(2, keepdim=True)
-        squared = rows.square().sum(2) + least[:, :, 0]
-        energy = squared.clamp_min(0) / (2 * z.shape[1])
-        if self.by_code:
-            location, spread = _of_nearest(cross, least, self.location[k], self.spread[k])
-            energy = (energy - location) / spread
+        if z.device.type != "cpu" or torch.compiler.is_exporting():
+            energy = self._energy_at_once(rows, own)
+        else:  # the table of all distances at once would leave the cache
+            tables = (self.codes[own], self.location[own], self.spread[own])
+            energy = torch.stack([self._energy(*one) for one in zip(rows, *tables, strict=True)])
         return energy.unflatten(1, z.shape[2:])
 
     def rows_of(self, concept: Int[Tensor, " b"]) -> Int[Tensor, " b"]:
         """The row of each picture's concept; a table of one row serves all."""
         return concept if len(self.codes) > 1 else torch.zeros_like(concept)
 
+    def _energy(
+        self,
+        rows: Float[Tensor, "n c"],
+        codes: Float[Tensor, "k c"],
+        location: Float[Tensor, " k"],
+        spread: Float[Tensor, " k"],
+    ) -> Float[Tensor, " n"]:
+        """The energy at the positions of one picture."""
+        if not self.by_code:
+            return nearest_distances(rows, codes) / (2 * rows.shape[1])
+        index, squared = nearest_with_distances(rows, codes)
+        return (squared / (2 * rows.shape[1]) - location[index]) / spread[index]
 
-def _of_nearest(
-    table: Float[Tensor, "b n k"], least: Float[Tensor, "b n 1"], *values: Float[Tensor, "b k"]
-) -> list[Float[Tensor, "b n"]]:
-    """What codes have that each row's least distance is to; of several the highest, from 0."""
-    # Compared into numbers, as in `nearest_codes`: an index takes longer than the distances.
-    out = None if torch.compiler.is_exporting() else torch.empty_like(table)
-    is_least = torch.le(table, least, out=out).to(table.dtype)
-    return [(is_least * value[:, None]).amax(2) for value in values]
+    def _energy_at_once(
+        self, rows: Float[Tensor, "b n c"], own: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b n"]:
+        """The energy at all positions: the table of all distances is one product of matrices."""
+        table = torch.cat([-2 * self.codes.mT, self.codes.square().sum(2)[:, None]], dim=1)
+        ones = rows.new_ones(1, 1, 1).expand(rows.shape[0], rows.shape[1], 1)
+        cross = torch.cat([rows, ones], dim=2) @ table[own]
+        least = cross.amin(2, keepdim=True)
+        squared = (rows.square().sum(2) + least[:, :, 0]).clamp_min(0)
+        energy = squared / (2 * rows.shape[2])
+        if self.by_code:
+            # Not by an index, which takes longer than the distances; of several the highest.
+            is_least = (cross <= least).to(cross.dtype)
+            location, spread = (
+                (is_least * value[own][:, None]).amax(2) for value in (self.location, self.spread)
+            )
+            energy = (energy - location) / spread
+        return energy

@@ -1,25 +1,46 @@
 """Nearest codes, seeding and small measures of a codebook's use."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["code_counts", "kmeans", "nearest_codes", "perplexity", "straight_through"]
+__all__ = [
+    "code_counts",
+    "kmeans",
+    "nearest_codes",
+    "nearest_distances",
+    "nearest_with_distances",
+    "perplexity",
+    "straight_through",
+]
 
 CHUNK = 1 << 9  # rows of the distance table held at a time: small enough for the nearest cache
 
 
 def nearest_codes(x: Float[Tensor, "n d"], codes: Float[Tensor, "k d"]) -> Int[Tensor, " n"]:
     """Index of the code nearest to each row, by squared Euclidean distance; ties take the first."""
-    half_norms = 0.5 * codes.square().sum(1)
     # Mixed precision would round the distances to three digits.
     with torch.autocast(x.device.type, enabled=False):
-        # A graph for batches of any size cannot say into how many chunks they fall.
-        chunks = [x] if torch.compiler.is_exporting() else x.split(CHUNK)
-        tables = (torch.addmm(half_norms, rows, codes.T, alpha=-1) for rows in chunks)
-        return torch.cat([_first_least(table) for table in tables])
+        return torch.cat([_first_least(table) for table in _tables(x, codes)])
+
+
+def nearest_distances(x: Float[Tensor, "n d"], codes: Float[Tensor, "k d"]) -> Float[Tensor, " n"]:
+    """Squared Euclidean distance of each row to the nearest code, 0 or more."""
+    least = torch.cat([table.amin(1) for table in _tables(x, codes)])
+    return (x.square().sum(1) + 2 * least).clamp_min(0)
+
+
+def nearest_with_distances(
+    x: Float[Tensor, "n d"], codes: Float[Tensor, "k d"]
+) -> tuple[Int[Tensor, " n"], Float[Tensor, " n"]]:
+    """Index of the code nearest to each row, and the squared Euclidean distance to it."""
+    # The least before its index, for which the table is overwritten.
+    found = [(table.amin(1), _first_least(table)) for table in _tables(x, codes)]
+    least, index = (torch.cat(column) for column in zip(*found, strict=True))
+    return index, (x.square().sum(1) + 2 * least).clamp_min(0)
 
 
 def straight_through(x: Float[Tensor, "*s"], value: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
@@ -37,6 +58,21 @@ class _StraightThrough(torch.autograd.Function):
         return grads[0], None
 
 
+def _tables(x: Float[Tensor, "n d"], codes: Float[Tensor, "k d"]) -> Iterator[Float[Tensor, "_ k"]]:
+    """Half of the squared distances less what is the same for all codes, some rows at a time.
+
+    A table is overwritten by the next.
+    """
+    x, codes = x.detach(), codes.detach()
+    half_norms = 0.5 * codes.square().sum(1)
+    if torch.compiler.is_exporting():  # for batches of any size it cannot be said how many chunks
+        yield torch.addmm(half_norms, x, codes.T, alpha=-1)
+        return
+    table = x.new_empty(min(CHUNK, len(x)), len(codes))
+    for rows in x.split(CHUNK):  # into the same memory, which is not to be fetched anew
+        yield torch.addmm(half_norms, rows, codes.T, alpha=-1, out=table[: len(rows)])
+
+
 def _first_least(table: Float[Tensor, "n k"]) -> Int[Tensor, " n"]:
     """Index of each row's least value, the first of several."""
     exporting = torch.compiler.is_exporting()
@@ -45,10 +81,9 @@ def _first_least(table: Float[Tensor, "n k"]) -> Int[Tensor, " n"]:
     # Here an argmin takes several times as long as this, and in OpenVINO longer than the distances.
     least = table.amin(1, keepdim=True)
     # Compared into numbers: to turn truths into numbers takes as long as all the rest.
-    out = None if exporting else torch.empty_like(table)
-    is_least = torch.le(table, least, out=out).to(table.dtype)
+    is_least = (table <= least).to(table.dtype) if exporting else table.le_(least)
     before_end = torch.arange(table.shape[1], 0, -1, dtype=table.dtype, device=table.device)
-    first = (is_least * before_end).amax(1).clamp_min(1)  # of what is no number, the last
+    first = is_least.mul_(before_end).amax(1).clamp_min(1)  # of what is no number, the last
     return (table.shape[1] - first).long()
 
 

@@ -117,11 +117,11 @@ class AnswerWriter:
         self._map_range = map_range
         self._overlays = overlays
         self._raw = raw
-        self._open = ExitStack()
+        self._hold, self._open = ExitStack(), ExitStack()
 
     def __enter__(self) -> "AnswerWriter":
         self._out.mkdir(parents=True, exist_ok=True)
-        if self._open.enter_context(held(self._out)) is False:
+        if self._hold.enter_context(held(self._out)) is False:
             raise ResultError(
                 f"{self._out}: another run writes its answers here; wait until it has ended, or "
                 "choose another folder."
@@ -141,13 +141,14 @@ class AnswerWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._open.close()
-        for name in (_LINES, _TABLE):
-            partial = self._out / (name + _PARTIAL)
-            if kind is None:
-                partial.replace(self._out / name)
-            else:
-                partial.unlink(missing_ok=True)
+        with self._hold:
+            self._open.close()
+            for name in (_LINES, _TABLE):
+                partial = self._out / (name + _PARTIAL)
+                if kind is None:
+                    partial.replace(self._out / name)
+                else:
+                    partial.unlink(missing_ok=True)
 
     def draw(self, result: Result | Skipped) -> Answer:
         """Write one picture's heat map and raw map; gives its row. Threads may draw at once."""

@@ -1,8 +1,10 @@
 """The figures of an evaluation as a table: the honest score beside the published one."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size  # columns of a terminal, not characters
 
 from normalis.evaluation.figures import Evaluation, Figures, percent, set_means
 
@@ -47,7 +49,7 @@ def as_text(table: Table) -> str:
     heads = [_two_lines(name) for name in table.columns]
     rows = [tuple(" ".join(cell.split()) for cell in row) for row in table.rows]
     lines = [tuple(head[0] for head in heads), tuple(head[1] for head in heads), *rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
     body = [_aligned(line, widths) for line in lines]
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
     return "\n".join([*body[:2], rule, *body[2:], "", *table.notes])
@@ -108,7 +110,6 @@ def _two_lines(name: str) -> tuple[str, str]:
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
-    sides: list[Callable[[str, int], str]] = [str.ljust] * _NAMES
-    sides += [str.rjust] * (len(cells) - _NAMES)
-    padded = [pad(cell, width) for pad, cell, width in zip(sides, cells, widths, strict=True)]
-    return "  ".join(padded).rstrip()
+    names = map(set_cell_size, cells[:_NAMES], widths)
+    numbers = map(str.rjust, cells[_NAMES:], widths[_NAMES:])
+    return "  ".join((*names, *numbers)).rstrip()

@@ -60,7 +60,7 @@ def build_hgad(settings: HGADSettings, shapes: PictureShapes, *, concepts: int, 
                 centre_rate=settings.centre_rate,
                 places=settings.places,
             ),
-            form=map_form(settings, shapes.size),
+            form=map_form(settings, shapes, levels=levels, remembered=remembered),
             single_picture=settings.single_picture,
         )
 

@@ -193,7 +193,7 @@ class HGAD(AbstractDetector):
     def score(self, maps: list[Tensor]) -> Scores:
         """Map, image score and class of each picture, a function of that picture alone."""
         parts, guess = self.parts(maps)
-        total, image = self.form.joined(parts)
+        total, image = self.form(parts)
         return Scores(total, image, guess.concept, guess.probability)
 
     @torch.no_grad()

@@ -71,7 +71,7 @@ def build_vqflow(
             fusion=_fusion(settings, channels, context, generator) if settings.fusion else None,
             scale=LevelScale(told_apart, len(levels) + len(remembered)),
             form=ScoreForm(
-                maps=map_form(settings, shapes.size),
+                maps=map_form(settings, shapes, levels=levels, remembered=remembered),
                 absolute=settings.absolute_score,
                 log_det=settings.score_log_det,
             ),
@@ -92,15 +92,16 @@ def _conditioner(
         return PositionConditioner(levels, position_width=width)
     channels = tuple(c for c, _, _ in maps)
     encoder = FixedEncoder if settings.found_concepts else LearnedEncoder
+    grids = _grids(maps, levels)
     return VQConditioner(
         levels,
         ConceptBranch(
             encoder(channels, settings.prototype), _codebook(settings, concepts, settings.prototype)
         ),
-        patterns=[_pattern(settings, channels[i], name=f"pattern {i + 1}") for i in levels],
-        fusion=_pattern(settings, channels[-1], name="pattern fusion"),
+        patterns=[_pattern(settings, maps[i], name=f"pattern {i + 1}") for i in levels],
+        fusion=_pattern(settings, (channels[-1], *grids[-1]), name="pattern fusion"),
         deepest=channels[-1],
-        grids=_grids(maps, levels),
+        grids=grids,
         from_data=settings.data_codes,
     )
 
@@ -113,10 +114,13 @@ def _grids(
     return (*grids, min(grids, key=prod))
 
 
-def _pattern(settings: VQFlowSettings, channels: int, *, name: str) -> PatternBranch:
-    """A pattern branch with its codebook."""
+def _pattern(settings: VQFlowSettings, shape: tuple[int, int, int], *, name: str) -> PatternBranch:
+    """A pattern branch with its codebook, over features of this shape."""
     codebook = _codebook(settings, settings.patterns, settings.position_width + settings.prototype)
-    return PatternBranch(channels, codebook, name=name, position_width=settings.position_width)
+    channels, h, w = shape
+    return PatternBranch(
+        channels, codebook, name=name, position_width=settings.position_width, grid=(h, w)
+    )
 
 
 def _codebook(settings: VQFlowSettings, size: int, dim: int) -> EMAQuantizer:

@@ -79,7 +79,7 @@ def fold(
     return Folded(
         conditioner=CodedConditioner(conditioner),
         flows=[_folded(flow, codes) for flow, codes in zip(flows, levels, strict=True)],
-        fusion=fusion and FoldedFusion(fusion, fused),
+        fusion=fusion and FoldedFusion(fusion, fused, grids=conditioner.grids[:-1]),
     )
 
 

@@ -14,7 +14,7 @@ from normalis.detectors.records import Assignment
 from normalis.detectors.vqflow.concept import Concept, ConceptBranch
 from normalis.detectors.vqflow.pattern import PatternBranch
 from normalis.flows.context import CodedContext, Context
-from normalis.nn.layers import pointwise_mlp
+from normalis.nn.layers import PointwiseMLP
 from normalis.nn.position import position_encoding
 
 __all__ = ["AbstractConditioner", "Condition", "PositionConditioner", "VQConditioner"]
@@ -133,7 +133,7 @@ class VQConditioner(AbstractConditioner):
         self.concept = concept
         self.patterns = nn.ModuleList(patterns)
         self.fusion = fusion
-        self.semantic = pointwise_mlp(deepest, dim)
+        self.semantic = PointwiseMLP(deepest, dim)
         # A 1x1 convolution and a bilinear resize commute; the convolution goes first, on fewer
         # pixels.
         self.semantic_to_level = nn.ModuleList(nn.Conv2d(dim, dim, 1) for _ in patterns)

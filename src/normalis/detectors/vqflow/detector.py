@@ -97,6 +97,7 @@ class VQFlow(AbstractDetector):
         self.fusion = fusion
         self.scale = scale
         self.form = form
+        self.joined = form.maps  # a module, which must be known as a part
         self.per_dimension = per_dimension
 
     def latents(self, maps: list[Tensor]) -> Latents:
@@ -197,7 +198,7 @@ class VQFlow(AbstractDetector):
             paper = self.paper_scores(maps)
             return Scores(paper.multiplicative, paper.image, self.concepts(maps))
         parts, concept = self.parts(maps)
-        total, image = self.form.maps.joined(parts)
+        total, image = self.joined(parts)
         return Scores(total, image, concept)
 
     @torch.no_grad()

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from normalis.detectors.records import Assignment
 from normalis.flows.context import PartedContext
-from normalis.nn.layers import pointwise_mlp
+from normalis.nn.layers import PointwiseMLP
 from normalis.nn.position import position_encoding
 from normalis.quantize.ema import EMAQuantizer
 from normalis.quantize.nearest import nearest_codes, straight_through
@@ -43,19 +43,31 @@ class PatternBranch(nn.Module):
         quantizer: The codebook; its dimension is `position_width` plus the prototype's.
         name: Of the codebook, for the log.
         position_width: Channels of the position encoding, divisible by 4.
+        grid: Rows and columns of the map.
 
     References:
         VQ-Flow (METHODS §1.3).
     """
 
+    place: Tensor
+
     def __init__(
-        self, channels: int, quantizer: EMAQuantizer, *, name: str, position_width: int
+        self,
+        channels: int,
+        quantizer: EMAQuantizer,
+        *,
+        name: str,
+        position_width: int,
+        grid: tuple[int, int],
     ) -> None:
         super().__init__()
         self.name = name
-        self.mlp = pointwise_mlp(channels, quantizer.dim, quantizer.dim)
+        self.mlp = PointwiseMLP(channels, quantizer.dim, quantizer.dim)
         self.codebook = quantizer
         self.position_width = position_width
+        place = position_encoding(position_width, grid).permute(1, 2, 0)
+        beside = quantizer.dim - position_width
+        self.register_buffer("place", F.pad(place, (0, beside)), persistent=False)
 
     def forward(
         self,
@@ -109,8 +121,5 @@ class PatternBranch(nn.Module):
         r"""$h'$, and $p = [PE; \hat y]$ at every position."""
         h: Tensor = self.mlp(features)
         h = h if semantic is None else h + semantic
-        width, (rows, columns) = self.position_width, h.shape[2:]
-        place = position_encoding(width, (rows, columns), device=h.device).permute(1, 2, 0)
-        place = F.pad(place, (0, prototype.shape[1]))
-        anchor = place + F.pad(prototype, (width, 0))[:, None, None]
+        anchor = self.place + F.pad(prototype, (self.position_width, 0))[:, None, None]
         return h.permute(0, 2, 3, 1), anchor
