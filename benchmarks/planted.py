@@ -10,11 +10,10 @@ Writes benchmarks/results/planted-NAME.json.
 """
 
 import argparse
-import copy
 import json
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import chain, islice
 from pathlib import Path
@@ -23,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from normalis.api import FitOptions, fit, load
 from normalis.bundle.load import picture_uses
@@ -66,20 +65,15 @@ def main() -> None:
         model = options.model or Path(folder) / "model"
         if options.model is None:
             fit(options.data, model, recipe=recipe, options=FitOptions(cache=options.cache))
-        products = _held_out(options.data, model, "validation", "calibration")
+        products = _held_out(options.data, model)
         scorer = load(model)
-        detectors = _detectors(
-            scorer, chain(*_held_out(options.data, model, "validation").values())
-        )
         clean: dict[str, Scores] = {}
         planted: dict[str, Scores] = {}
         for product, paths in products.items():
             pictures = [read_picture(path) for path in paths]
-            clean[product] = _scores(
-                scorer, detectors, iter(pictures), smoothings=options.smoothings
-            )
+            clean[product] = _scores(scorer, iter(pictures), options.smoothings)
             chosen = _planted(pictures[: options.planted_on])
-            planted[product] = _scores(scorer, detectors, chosen, smoothings=options.smoothings)
+            planted[product] = _scores(scorer, chosen, options.smoothings)
             print(product, len(pictures), flush=True)
     names = ("smoothing", "top_share", "image_score", "memory_by_code")
     table: list[dict[str, Any]] = [
@@ -119,28 +113,23 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _held_out(data: Path, model: Path, *served: str) -> dict[str, list[Path]]:
-    """The good pictures of each product that trained nothing, but served for these."""
+def _held_out(data: Path, model: Path) -> dict[str, list[Path]]:
+    """The good pictures of each product that trained nothing."""
     uses = picture_uses(model)
     products: dict[str, list[Path]] = defaultdict(list)
     for sample in open_dataset(data).train_good:
-        if uses.get(file_digest(sample.path)) in served:
+        if uses.get(file_digest(sample.path)) in ("validation", "calibration"):
             products[sample.category or "all"].append(sample.path)
     return products
 
 
-def _detectors(scorer: Scorer, validation: Iterable[Path]) -> dict[bool, ScoresInParts]:
-    """The detector, and if its memories count by code another whose memories do not."""
-    if not isinstance(scorer.detector, ScoresInParts):
-        raise SystemExit("This model's map has no parts; fit a preset of vqflow, hgad or flow.")
-    other = copy.deepcopy(scorer.detector)
-    memories = [part for part in other.modules() if isinstance(part, ConceptMemory)]
-    if not any(memory.by_code for memory in memories):
-        return {False: scorer.detector}
-    for memory in memories:
-        memory.by_code = False
-    other.set_scale(_maps(scorer, (read_picture(path) for path in validation)))
-    return {True: scorer.detector, False: other}
+def _readings(detector: nn.Module, parts: list[Tensor]) -> dict[bool, list[Tensor]]:
+    """What is judged, by whether memories count by code: behind the parts stand theirs without."""
+    memories = [part for part in detector.modules() if isinstance(part, ConceptMemory)]
+    extra = sum(memory.by_code for memory in memories)
+    count = len(parts) - extra
+    plain = [*parts[: count - extra], *parts[count:]]
+    return {True: parts[:count], False: plain} if extra else {False: parts}
 
 
 def _planted(pictures: Sequence[Picture]) -> Iterator[Picture]:
@@ -154,21 +143,18 @@ def _planted(pictures: Sequence[Picture]) -> Iterator[Picture]:
 
 
 @torch.inference_mode()
-def _scores(
-    scorer: Scorer,
-    detectors: dict[bool, ScoresInParts],
-    pictures: Iterator[Picture],
-    *,
-    smoothings: Sequence[float],
-) -> Scores:
+def _scores(scorer: Scorer, pictures: Iterator[Picture], smoothings: Sequence[float]) -> Scores:
     """The image scores in every form."""
+    detector = scorer.detector
+    if not isinstance(detector, ScoresInParts):
+        raise SystemExit("This model's map has no parts; fit a preset of vqflow, hgad or flow.")
     size = (scorer.preparation.height, scorer.preparation.width)
     found: Scores = defaultdict(list)
     for maps in _maps(scorer, pictures):
-        for by_code, detector in detectors.items():
-            parts, _ = detector.parts(maps)
+        parts, _ = detector.parts(maps)
+        for by_code, judged in _readings(scorer.detector, parts).items():
             for smoothing in smoothings:
-                for form, tops in _tops(parts, size, smoothing=smoothing):
+                for form, tops in _tops(judged, size, smoothing=smoothing):
                     found[(*form, by_code)] += tops.tolist()
     return found
 

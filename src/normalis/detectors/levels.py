@@ -116,18 +116,30 @@ class MapForm(nn.Module):
     def forward(
         self, parts: list[Float[Tensor, "b _ _"]]
     ) -> tuple[Float[Tensor, "b h w"], Float[Tensor, " b"]]:
-        """The map and the image score of standardised maps, one of each flow and memory."""
+        """The map and the image score of standardised maps, one of each flow and memory.
+
+        Further ones take, in the map alone, the places of the last of these.
+        """
+        count = sum(len(alike) for alike in self.alike)
+        judged, shown = parts[:count], [*parts[: 2 * count - len(parts)], *parts[count:]]
+        if not self.by_level:
+            total = self._mean(judged)
+            image = top_mean(total, self.top_share)
+            return (self._mean(shown) if len(parts) > count else total), image
         total, tops = parts[0].new_zeros(()), []
         for alike, enlarge in zip(self.alike, self.enlarge, strict=True):
-            x = torch.stack([parts[i] for i in alike])
-            if not self.by_level:  # enlarging and blurring are linear: the sum can come before
-                x = x.sum(0, keepdim=True)
-            for fine in enlarge(x):
+            for fine in enlarge(torch.stack([judged[i] for i in alike])):
                 total = total + fine
-                if self.by_level:
-                    tops.append(top_mean(fine, self.top_share))
-        total = total / len(parts)
-        return total, torch.stack(tops).mean(0) if tops else top_mean(total, self.top_share)
+                tops.append(top_mean(fine, self.top_share))
+        image = torch.stack(tops).mean(0)
+        return (self._mean(shown) if len(parts) > count else total / count), image
+
+    def _mean(self, parts: list[Float[Tensor, "b _ _"]]) -> Float[Tensor, "b h w"]:
+        """Enlarging and blurring are linear: maps of one grid are added before."""
+        total = parts[0].new_zeros(())
+        for alike, enlarge in zip(self.alike, self.enlarge, strict=True):
+            total = total + enlarge(torch.stack([parts[i] for i in alike]).sum(0, keepdim=True))[0]
+        return total / len(parts)
 
 
 def chosen_levels(levels: tuple[int, ...], maps: int, *, setting: str) -> tuple[int, ...]:

@@ -2,13 +2,13 @@
 
 from normalis.detectors.contract import PictureShapes
 from normalis.detectors.hgad.settings import HGADSettings
-from normalis.detectors.levels import MapForm, chosen_levels, one_each
+from normalis.detectors.levels import LevelScale, MapForm, chosen_levels, one_each
 from normalis.detectors.vqflow.settings import VQFlowSettings
 from normalis.detectors.whitened import whitened_levels, whitening_steps
 from normalis.mixtures.located_gaussian import LocatedGaussian
 from normalis.quantize.memory import ConceptMemory
 
-__all__ = ["first_steps", "map_form", "memories", "remembered_levels"]
+__all__ = ["first_steps", "level_scale", "map_form", "memories", "remembered_levels"]
 
 LevelSettings = VQFlowSettings | HGADSettings
 
@@ -65,6 +65,18 @@ def memories(
         )
         for i in remembered
     }
+
+
+def level_scale(
+    settings: LevelSettings,
+    *,
+    concepts: int,
+    levels: tuple[int, ...],
+    remembered: tuple[int, ...],
+) -> LevelScale:
+    """The scale of every flow's and memory's energies, and of those of a memory as they are."""
+    kinds = 2 if settings.memory_by_code else 1
+    return LevelScale(concepts, len(levels) + kinds * len(remembered))
 
 
 def map_form(

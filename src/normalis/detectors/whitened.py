@@ -194,11 +194,16 @@ def recalled(
     concept: Int[Tensor, " b"],
     neighbourhood: int | tuple[int, ...],
 ) -> list[Tensor]:
-    """How far each level's whitened features lie from what was seen; [] without memories."""
+    """How far each level's whitened features lie from what was seen; [] without memories.
+
+    Where memories count by code, the energies as they are follow, for the map (`MapForm`).
+    """
     if not len(memories):
         return []
     sides = one_each(neighbourhood, len(memories))
+    triples = zip(cast("Iterable[ConceptMemory]", memories), zs, sides, strict=True)
+    answers = [memory.answers(local_mean(z, side), concept) for memory, z, side in triples]
     return [
-        remember(local_mean(z, side), concept)
-        for remember, z, side in zip(memories, zs, sides, strict=True)
+        *(energies[0] for energies in answers),
+        *(energy for energies in answers for energy in energies[1:]),
     ]

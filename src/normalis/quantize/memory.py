@@ -111,47 +111,55 @@ class ConceptMemory(nn.Module):
         self, z: Float[Tensor, "b c h w"], concept: Int[Tensor, " b"]
     ) -> Float[Tensor, "b h w"]:
         """The energy at each position."""
+        return self.answers(z, concept)[0]
+
+    def answers(
+        self, z: Float[Tensor, "b c h w"], concept: Int[Tensor, " b"]
+    ) -> list[Float[Tensor, "b h w"]]:
+        """The energy at each position; with `by_code` a second time, not standardised."""
         own = self.rows_of(concept)
         rows = z.flatten(2).mT
         if z.device.type != "cpu" or torch.compiler.is_exporting():
-            energy = self._energy_at_once(rows, own)
+            energies = self._energies_at_once(rows, own)
         else:  # the table of all distances at once would leave the cache
             tables = (self.codes[own], self.location[own], self.spread[own])
-            energy = torch.stack([self._energy(*one) for one in zip(rows, *tables, strict=True)])
-        return energy.unflatten(1, z.shape[2:])
+            each = [self._energies(*one) for one in zip(rows, *tables, strict=True)]
+            energies = [torch.stack(alike) for alike in zip(*each, strict=True)]
+        return [energy.unflatten(1, z.shape[2:]) for energy in energies]
 
     def rows_of(self, concept: Int[Tensor, " b"]) -> Int[Tensor, " b"]:
         """The row of each picture's concept; a table of one row serves all."""
         return concept if len(self.codes) > 1 else torch.zeros_like(concept)
 
-    def _energy(
+    def _energies(
         self,
         rows: Float[Tensor, "n c"],
         codes: Float[Tensor, "k c"],
         location: Float[Tensor, " k"],
         spread: Float[Tensor, " k"],
-    ) -> Float[Tensor, " n"]:
-        """The energy at the positions of one picture."""
+    ) -> list[Float[Tensor, " n"]]:
+        """The energies at the positions of one picture."""
         if not self.by_code:
-            return nearest_distances(rows, codes) / (2 * rows.shape[1])
+            return [nearest_distances(rows, codes) / (2 * rows.shape[1])]
         index, squared = nearest_with_distances(rows, codes)
-        return (squared / (2 * rows.shape[1]) - location[index]) / spread[index]
+        energy = squared / (2 * rows.shape[1])
+        return [(energy - location[index]) / spread[index], energy]
 
-    def _energy_at_once(
+    def _energies_at_once(
         self, rows: Float[Tensor, "b n c"], own: Int[Tensor, " b"]
-    ) -> Float[Tensor, "b n"]:
-        """The energy at all positions: the table of all distances is one product of matrices."""
+    ) -> list[Float[Tensor, "b n"]]:
+        """The energies at all positions: the table of all distances is one product of matrices."""
         table = torch.cat([-2 * self.codes.mT, self.codes.square().sum(2)[:, None]], dim=1)
         ones = rows.new_ones(1, 1, 1).expand(rows.shape[0], rows.shape[1], 1)
         cross = torch.cat([rows, ones], dim=2) @ table[own]
         least = cross.amin(2, keepdim=True)
         squared = (rows.square().sum(2) + least[:, :, 0]).clamp_min(0)
         energy = squared / (2 * rows.shape[2])
-        if self.by_code:
-            # Not by an index, which takes longer than the distances; of several the highest.
-            is_least = (cross <= least).to(cross.dtype)
-            location, spread = (
-                (is_least * value[own][:, None]).amax(2) for value in (self.location, self.spread)
-            )
-            energy = (energy - location) / spread
-        return energy
+        if not self.by_code:
+            return [energy]
+        # Not by an index, which takes longer than the distances; of several the highest.
+        is_least = (cross <= least).to(cross.dtype)
+        location, spread = (
+            (is_least * value[own][:, None]).amax(2) for value in (self.location, self.spread)
+        )
+        return [(energy - location) / spread, energy]

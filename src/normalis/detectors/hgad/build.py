@@ -10,8 +10,14 @@ from normalis.detectors.hgad.detector import HGAD
 from normalis.detectors.hgad.level import MixtureLevel
 from normalis.detectors.hgad.objective import Objective
 from normalis.detectors.hgad.settings import HGADSettings
-from normalis.detectors.levels import LevelScale, chosen_levels
-from normalis.detectors.parts import first_steps, map_form, memories, remembered_levels
+from normalis.detectors.levels import chosen_levels
+from normalis.detectors.parts import (
+    first_steps,
+    level_scale,
+    map_form,
+    memories,
+    remembered_levels,
+)
 from normalis.flows.coupling import AffineCoupling
 from normalis.flows.linear import SoftPermutation, random_rotation
 from normalis.flows.transform import Compose
@@ -52,7 +58,7 @@ def build_hgad(settings: HGADSettings, shapes: PictureShapes, *, concepts: int, 
             memories=memories(settings, shapes, remembered=remembered, concepts=concepts),
             flows=[_level(settings, channels[i], concepts, generator) for i in levels],
             moves=settings.whitening == "concept",
-            scale=LevelScale(concepts, len(levels) + len(remembered)),
+            scale=level_scale(settings, concepts=concepts, levels=levels, remembered=remembered),
             objective=Objective(
                 information=settings.information,
                 entropy=settings.entropy,

@@ -6,8 +6,14 @@ import torch
 
 from normalis.detectors.concepts import FixedEncoder
 from normalis.detectors.contract import PictureShapes
-from normalis.detectors.levels import LevelScale, chosen_levels, one_each
-from normalis.detectors.parts import first_steps, map_form, memories, remembered_levels
+from normalis.detectors.levels import chosen_levels, one_each
+from normalis.detectors.parts import (
+    first_steps,
+    level_scale,
+    map_form,
+    memories,
+    remembered_levels,
+)
 from normalis.detectors.vqflow.concept import ConceptBranch, LearnedEncoder
 from normalis.detectors.vqflow.condition import (
     AbstractConditioner,
@@ -69,7 +75,7 @@ def build_vqflow(
                 for c in channels * bool(prototype)
             ],
             fusion=_fusion(settings, channels, context, generator) if settings.fusion else None,
-            scale=LevelScale(told_apart, len(levels) + len(remembered)),
+            scale=level_scale(settings, concepts=told_apart, levels=levels, remembered=remembered),
             form=ScoreForm(
                 maps=map_form(settings, shapes, levels=levels, remembered=remembered),
                 absolute=settings.absolute_score,

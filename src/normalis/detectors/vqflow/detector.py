@@ -203,7 +203,10 @@ class VQFlow(AbstractDetector):
 
     @torch.no_grad()
     def parts(self, maps: list[Tensor]) -> tuple[list[Tensor], Int[Tensor, " b"]]:
-        """Each flow's and then each memory's map, standardised, on its grid; and the concepts."""
+        """Each flow's and then each memory's map, standardised, on its grid; and the concepts.
+
+        Where memories count by code, their maps without that follow, for the joint map.
+        """
         energies, condition = self._energies(maps)
         return self.scale.each(energies, concept=condition.concept), condition.concept
 

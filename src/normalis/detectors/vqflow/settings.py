@@ -38,9 +38,9 @@ class VQFlowSettings:
         memory: [ours] Codes of each concept and level whose distance from the whitened features is
             scored beside the likelihood; 0 for none (paper).
         memory_levels: [ours] Maps that get a memory, by index; () for those that have a flow.
-        memory_by_code: [ours] Such a distance counts in standard deviations above what is usual at
-            the code that is nearest: where good pictures differ from each other, as in their
-            glints, it says less.
+        memory_by_code: [ours] For the image score such a distance counts in standard deviations
+            above what is usual at the nearest code: where good pictures differ from each other,
+            as in their glints, it says less. The map shows it as it is.
             Chosen on planted defects.
         neighbourhood: [ours] Side, in positions, of the square over which the whitened features are
             averaged before the memory is asked; odd, 1 for none; one number serves all memories.
