@@ -114,7 +114,7 @@ def test_set_scale_standardises_the_detectors_own_maps() -> None:
 
 
 def form(**changes: Any) -> MapForm:
-    plain = {
+    plain: dict[str, Any] = {
         "size": (16, 16),
         "grids": ((16, 16),) * 4,
         "neighbourhood": 1,

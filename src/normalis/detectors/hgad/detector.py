@@ -264,12 +264,12 @@ class HGAD(AbstractDetector):
         # The maps of the flows are whitened first, then those that have but a memory.
         step = self.whitening[len(self.flows) - 1 : len(self.flows)]
         places = even_places((last.shape[2], last.shape[3]), most=ASKED_PLACES)
-        evidence = []
-        for label in near.unbind(1):
-            (z,), (j,) = whitened(step, [last], concept=label)
-            z = level.moved(z, label) if self.moves else z
-            evidence.append(level.evidence(level(z, j, places=places), label))
-        share = torch.stack(evidence, 1).softmax(1).mean((2, 3))
+        # All classes at once, each as a picture of its own.
+        count, label = near.shape[1], near.flatten()
+        (z,), (j,) = whitened(step, [last.repeat_interleave(count, 0)], concept=label)
+        z = level.moved(z, label) if self.moves else z
+        evidence = level.evidence(level(z, j, places=places), label)
+        share = evidence.unflatten(0, (-1, count)).softmax(1).mean((2, 3))
         best = share.max(1)
         return _Guess(near.gather(1, best.indices[:, None])[:, 0], best.values)
 
