@@ -95,7 +95,6 @@ def _row(
         "good_test_tiles": len(np.unique(tiles[tested])),
         "false_alarms": {m.promised: m.rate for m in measured(result.pictures, RATES)},
         "image_auroc": result.honest.mean.image_auroc,
-        "pixel_auroc": result.honest.mean.pixel_auroc,
     }
 
 
