@@ -195,7 +195,7 @@ def test_memories_that_count_by_code_judge_a_picture_and_leave_its_map() -> None
     by_code, plain = (ready(small_settings(memory_by_code=by)) for by in (True, False))
     one, other = (detector.score(made_maps(6, seed=2)) for detector in (by_code, plain))
     torch.testing.assert_close(one.maps, other.maps)
-    assert not torch.isclose(one.image, other.image, rtol=1e-2).any()
+    assert float((one.image - other.image).abs().max()) > 0.1
 
 
 def test_without_codes_there_is_one_concept_and_nothing_to_update() -> None:
