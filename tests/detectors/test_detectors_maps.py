@@ -151,6 +151,16 @@ def test_the_image_score_is_made_of_the_mean_map_or_of_each(*, by_level: bool) -
         assert float(image[b]) == pytest.approx(float(wanted), abs=1e-5)
 
 
+@pytest.mark.parametrize("by_level", [False, True])
+def test_further_parts_take_the_last_ones_places_in_the_map_alone(*, by_level: bool) -> None:
+    given, further = standard_maps(), standard_maps()[:2]
+    joined = form(by_level=by_level)
+    total, image = joined([*given, *(part.flip(1) for part in further)])
+    shown, _ = joined([*given[:2], *(part.flip(1) for part in further)])
+    torch.testing.assert_close(total, shown)
+    torch.testing.assert_close(image, joined(given)[1])
+
+
 def test_a_defect_that_levels_see_in_different_places_counts_more_by_level() -> None:
     """Their mean map dilutes what each sees."""
     given = standard_maps()

@@ -182,13 +182,20 @@ def test_a_memory_is_asked_for_its_own_map_and_neighbourhood() -> None:
     settings = small_settings(levels=(1,), memory_levels=(2, 0), neighbourhood=(1, 3))
     detector, maps = made_detector(settings).eval(), made_maps(6, seed=2)
     parts, concept = detector.parts(maps)
-    assert len(parts) == 3
+    assert len(parts) == 3 + 2, "and of each memory once more, not by code"
     order = whitened_levels(detector.levels, detector.remembered)
     for k, (level, side) in enumerate(((2, 1), (0, 3))):
         z, _ = detector.whitening[order.index(level)](maps[level], concept)
         around = avg_pool2d(z, side, stride=1, padding=side // 2, count_include_pad=False)
         standard = detector.scale(detector.memories[k](around, concept), 1 + k, concept=concept)
         torch.testing.assert_close(parts[1 + k], standard)
+
+
+def test_memories_that_count_by_code_judge_a_picture_and_leave_its_map() -> None:
+    by_code, plain = (ready(small_settings(memory_by_code=by)) for by in (True, False))
+    one, other = (detector.score(made_maps(6, seed=2)) for detector in (by_code, plain))
+    torch.testing.assert_close(one.maps, other.maps)
+    assert float((one.image - other.image).abs().max()) > 0.1
 
 
 def test_without_codes_there_is_one_concept_and_nothing_to_update() -> None:

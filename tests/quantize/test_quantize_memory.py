@@ -119,6 +119,8 @@ def test_an_energy_by_code_is_standardised_by_the_nearest_code() -> None:
         code = cdist(rows, by_code.codes[k].numpy()).argmin(1)
         expected = plain(z, concept)[picture].flatten() - by_code.location[k][code]
         torch.testing.assert_close(energy[picture].flatten(), expected / by_code.spread[k][code])
+    torch.testing.assert_close(by_code.answers(z, concept)[1], plain(z, concept))
+    assert len(plain.answers(z, concept)) == 1
 
 
 def test_what_is_usual_is_the_mean_and_deviation_of_each_code_s_features() -> None:
