@@ -15,11 +15,12 @@ LEVELS = {
     **dict.fromkeys(["scoring", "sensitivity", "training"], 4),
     **dict.fromkeys(["bundle", "presets", "recipes", "suites"], 5),
     **dict.fromkeys(["api", "export", "report", "server", "testing"], 6),
-    **dict.fromkeys(["", "cli"], 7),  # "": the package's own __init__, its public face
+    **dict.fromkeys(["", "cli", "opening"], 7),  # "": the package's own __init__, its public face
 }
 
 # Neighbours on one level that may be imported all the same, each with its reason.
 NEIGHBOURS = {
+    ("", "opening"): "the public face opens models",
     ("bundle", "recipes"): "a bundle holds the recipe that it was fitted with",
     ("datasets", "images"): "checking a data set means reading its pictures",
     ("features", "backbones"): "the store holds what a feature pyramid gives",

@@ -5,6 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from normalis.quantize.nearest import (
+    first_least,
     kmeans,
     nearest_codes,
     nearest_distances,
@@ -152,14 +153,10 @@ class ConceptMemory(nn.Module):
         table = torch.cat([-2 * self.codes.mT, self.codes.square().sum(2)[:, None]], dim=1)
         ones = rows.new_ones(1, 1, 1).expand(rows.shape[0], rows.shape[1], 1)
         cross = torch.cat([rows, ones], dim=2) @ table[own]
-        least = cross.amin(2, keepdim=True)
-        squared = (rows.square().sum(2) + least[:, :, 0]).clamp_min(0)
+        squared = (rows.square().sum(2) + cross.amin(2)).clamp_min(0)
         energy = squared / (2 * rows.shape[2])
         if not self.by_code:
             return [energy]
-        # Not by an index, which takes longer than the distances; of several the highest.
-        is_least = (cross <= least).to(cross.dtype)
-        location, spread = (
-            (is_least * value[own][:, None]).amax(2) for value in (self.location, self.spread)
-        )
+        index = first_least(cross)
+        location, spread = (value[own].gather(1, index) for value in (self.location, self.spread))
         return [(energy - location) / spread, energy]

@@ -9,6 +9,7 @@ from torch import Tensor
 
 __all__ = [
     "code_counts",
+    "first_least",
     "kmeans",
     "nearest_codes",
     "nearest_distances",
@@ -24,7 +25,7 @@ def nearest_codes(x: Float[Tensor, "n d"], codes: Float[Tensor, "k d"]) -> Int[T
     """Index of the code nearest to each row, by squared Euclidean distance; ties take the first."""
     # Mixed precision would round the distances to three digits.
     with torch.autocast(x.device.type, enabled=False):
-        return torch.cat([_first_least(table) for table in _tables(x, codes)])
+        return torch.cat([first_least(table) for table in _tables(x, codes)])
 
 
 def nearest_distances(x: Float[Tensor, "n d"], codes: Float[Tensor, "k d"]) -> Float[Tensor, " n"]:
@@ -38,7 +39,7 @@ def nearest_with_distances(
 ) -> tuple[Int[Tensor, " n"], Float[Tensor, " n"]]:
     """Index of the code nearest to each row, and the squared Euclidean distance to it."""
     # The least before its index, for which the table is overwritten.
-    found = [(table.amin(1), _first_least(table)) for table in _tables(x, codes)]
+    found = [(table.amin(1), first_least(table)) for table in _tables(x, codes)]
     least, index = (torch.cat(column) for column in zip(*found, strict=True))
     return index, (x.square().sum(1) + 2 * least).clamp_min(0)
 
@@ -73,18 +74,18 @@ def _tables(x: Float[Tensor, "n d"], codes: Float[Tensor, "k d"]) -> Iterator[Fl
         yield torch.addmm(half_norms, rows, codes.T, alpha=-1, out=table[: len(rows)])
 
 
-def _first_least(table: Float[Tensor, "n k"]) -> Int[Tensor, " n"]:
-    """Index of each row's least value, the first of several."""
+def first_least(table: Float[Tensor, "*n k"]) -> Int[Tensor, "*n"]:
+    """Index of each row's least value, the first of several; the table may be overwritten."""
     exporting = torch.compiler.is_exporting()
     if table.device.type != "cpu" and not exporting:
-        return table.argmin(1)
+        return table.argmin(-1)
     # Here an argmin takes several times as long as this, and in OpenVINO longer than the distances.
-    least = table.amin(1, keepdim=True)
+    least = table.amin(-1, keepdim=True)
     # Compared into numbers: to turn truths into numbers takes as long as all the rest.
     is_least = (table <= least).to(table.dtype) if exporting else table.le_(least)
-    before_end = torch.arange(table.shape[1], 0, -1, dtype=table.dtype, device=table.device)
-    first = is_least.mul_(before_end).amax(1).clamp_min(1)  # of what is no number, the last
-    return (table.shape[1] - first).long()
+    before_end = torch.arange(table.shape[-1], 0, -1, dtype=table.dtype, device=table.device)
+    first = is_least.mul_(before_end).amax(-1).clamp_min(1)  # of what is no number, the last
+    return (table.shape[-1] - first).long()
 
 
 def code_counts(index: Int[Tensor, " n"], size: int) -> Float[Tensor, " k"]:
