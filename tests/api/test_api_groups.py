@@ -1,6 +1,7 @@
 """Several pictures of one part: it serves for one thing, and counts as one."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,12 +24,12 @@ from normalis.images.decode import GROUP
 from small_world import made_detector, made_maps, made_table, small_recipe
 
 
-def tabled(world: World, *, each: int) -> tuple[Path, dict[str, str]]:
+def tabled(world: World, folder: Path, *, each: int) -> tuple[Path, dict[str, str]]:
     """A table of the world's pictures, of which each part has so many; and the parts' names."""
-    paths = sorted(world.data.glob("*.png"))
+    paths = sorted(shutil.copytree(world.data, folder).glob("*.png"))
     part_of = {file_digest(path): f"part {i // each}" for i, path in enumerate(paths)}
     rows = [f"{path.name},part {i // each}" for i, path in enumerate(paths)]
-    table = world.data / f"parts-of-{each}.csv"
+    table = folder / "parts.csv"
     table.write_text("path,group\n" + "\n".join(rows) + "\n")
     return table, part_of
 
@@ -37,8 +38,9 @@ def tabled(world: World, *, each: int) -> tuple[Path, dict[str, str]]:
 def grouped(
     world: World, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, FitSummary, dict[str, str]]:
-    table, part_of = tabled(world, each=2)
-    model = tmp_path_factory.mktemp("grouped") / "model"
+    folder = tmp_path_factory.mktemp("grouped")
+    table, part_of = tabled(world, folder / "data", each=2)
+    model = folder / "model"
     recipe = world.recipe()
     recipe = replace(recipe, calibration=replace(recipe.calibration, share=0.3))
     return model, world.fit(model, data=table, recipe=recipe), part_of
@@ -72,7 +74,7 @@ def test_an_export_knows_the_part_of_each_held_out_picture(
 
 
 def test_too_few_parts_are_told_as_parts(world: World, tmp_path: Path) -> None:
-    table, _ = tabled(world, each=15)
+    table, _ = tabled(world, tmp_path / "data", each=15)
     with pytest.raises(FitError, match=r"holds out none of 30 pictures of 2 groups: give more g"):
         world.fit(tmp_path / "model", data=table)
 
