@@ -120,6 +120,11 @@ def test_a_backbone_without_convolutions_is_refused_for_whole_numbers(tmp_path: 
 
 
 @pytest.mark.slow
+def test_what_is_no_model_is_told_as_such(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="not a normalis model"):
+        export_model(tmp_path / "typo", tmp_path / "out", precision="int8", pictures=[EXAMPLES])
+
+
 def test_other_pictures_than_the_models_are_refused(model: Model, tmp_path: Path) -> None:
     product = next(path for path in sorted(EXAMPLES.iterdir()) if path.is_dir())
     shutil.copytree(product, tmp_path / "some" / product.name)

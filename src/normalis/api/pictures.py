@@ -163,7 +163,7 @@ def split_pictures(
         recipe: Its shares and its seed.
 
     Raises:
-        FitError: The share held out for calibration comes to no picture, or none is left.
+        FitError: The share held out for calibration comes to no picture.
     """
     member = np.array(strata, dtype=np.int64)
     seed, share = recipe.training.seed, recipe.calibration.share

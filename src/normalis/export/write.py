@@ -83,6 +83,7 @@ def export_model(
     _require_place(out, overwrite=overwrite)
     for library in _LIBRARIES[format]:
         require(library)
+    read_manifest(model)  # so that a wrong path is told as such, before its pictures are missed
     found = made_from(model, pictures) if pictures else None
     loaded = program or program_of(model, rounded=precision != "bf16")
     info = _info(model, format, precision)

@@ -184,8 +184,10 @@ def _decode(file: BinaryIO) -> Picture:
 def _said(path: Path, what: Callable[[Image.Image], _T]) -> _T:
     """Something that a file says beside its pixels."""
     try:
-        with Image.open(path, formats=_FORMATS) as image:
-            return what(image)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # as in `read_picture`
+            with Image.open(path, formats=_FORMATS) as image:
+                return what(image)
     except Exception as error:  # as in `read_picture`
         raise ImageError(f"{path}: {_reason(error)}") from error
 
