@@ -23,7 +23,7 @@ _EXPORTED: tuple[tuple[str, Precision], ...] = (
 )
 
 
-_program = lru_cache(2)(program_of)  # most of the work, and the same for most forms of a model
+_program = lru_cache(1)(program_of)  # most of the work, and the same for all forms of a model
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -79,6 +79,6 @@ def exported(model: Path, runtime: str, precision: Precision, *, data: Path) -> 
             format=GRAPHS[runtime],
             precision=precision,
             pictures=pictures,
-            program=_program(model, rounded=precision != "bf16"),
+            program=_program(model),
         )
     return out

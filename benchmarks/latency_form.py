@@ -22,7 +22,6 @@ from forms import GRAPHS
 from normalis.answering import AbstractScorer, OpenedPicture
 from normalis.bundle.load import load_bundle
 from normalis.export.scorer import load_export
-from normalis.features.store import as_stored
 from normalis.images.decode import read_picture
 from normalis.images.prepare import prepare
 from normalis.results import Result
@@ -138,13 +137,12 @@ class _Timed:
         return prepare(read_picture(path), self.scorer.preparation).pixels
 
     def _backbone(self) -> float | None:
-        """The network alone, with the rounding of its maps."""
+        """The network alone."""
         scorer = self.scorer
         if not isinstance(scorer, Scorer):
             return None
-        pixels = torch.from_numpy(self.pixels)
         with torch.inference_mode():
-            return self._least(lambda: as_stored(scorer.pyramid(pixels)))
+            return self._least(lambda: scorer.features(self.pixels))
 
     def _after(self) -> float:
         """What is left to do for a picture when the map is there."""

@@ -39,7 +39,6 @@ from normalis.datasets.layouts import open_dataset
 from normalis.datasets.sample import Sample
 from normalis.detectors.lsr.detector import LSR
 from normalis.evaluation.machine import machine
-from normalis.features.store import as_stored
 from normalis.images.decode import Picture, read_picture
 from normalis.images.prepare import prepare
 from normalis.metrics.ranking import auroc, average_precision
@@ -207,7 +206,7 @@ def _scores(scorer: Scorer, test: Sequence[Sample]) -> Scores:
     for start in range(0, len(test), BATCH):
         pictures = [read_picture(sample.path) for sample in test[start : start + BATCH]]
         pixels = np.stack([prepare(picture, scorer.preparation).pixels for picture in pictures])
-        maps = as_stored(scorer.pyramid(torch.from_numpy(pixels)))
+        maps = scorer.features(pixels)
         found.append(scorer.detector.image_scores(maps))
     return torch.cat(found).double().numpy()
 

@@ -31,7 +31,6 @@ from normalis.datasets.layouts import open_dataset
 from normalis.detectors.contract import ScoresInParts
 from normalis.detectors.records import top_mean
 from normalis.evaluation.machine import machine
-from normalis.features.store import as_stored
 from normalis.images.decode import Picture, read_picture
 from normalis.images.ground import look_coarsely
 from normalis.images.planting import Defect, plant
@@ -182,7 +181,7 @@ def _enlargement(
 def _maps(scorer: Scorer, pictures: Iterator[Picture]) -> Iterator[list[Tensor]]:
     """The features of the pictures, a batch at a time."""
     while batch := [prepare(p, scorer.preparation).pixels for p in islice(pictures, BATCH)]:
-        yield as_stored(scorer.pyramid(torch.from_numpy(np.stack(batch))))
+        yield scorer.features(np.stack(batch))
 
 
 def _figures(clean: dict[str, Scores], planted: dict[str, Scores], key: Form) -> dict[str, float]:

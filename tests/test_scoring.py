@@ -14,12 +14,13 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from normalis.backbones.pyramid import AbstractPyramid
 from normalis.calibration import Calibration
+from normalis.datasets.sample import Sample
 from normalis.detectors.contract import AbstractDetector
 from normalis.detectors.records import Batch, Losses, PaperScores, ParameterGroup, Scores
 from normalis.errors import ImageError, SettingsError
-from normalis.features.store import as_stored
+from normalis.features.extract import extract_features
 from normalis.images.decode import read_picture
-from normalis.images.prepare import Preparation, prepare
+from normalis.images.prepare import Preparation
 from normalis.results import MapRange, Result, Skipped
 from normalis.scoring import Scorer
 
@@ -139,13 +140,16 @@ def test_nothing_is_boxed_where_the_map_stays_low(tmp_path: Path) -> None:
 
 
 def test_a_score_is_that_of_stored_features(tmp_path: Path) -> None:
-    """New pictures are rounded as the calibration's were, so that ties stay ties."""
+    """The calibration reads the store, a new picture comes from the network: one and the same."""
     model, path = scorer(), draw(tmp_path / "a.png", brightness=133)
     (answer,) = results(model.score([path]))
-    pixels = torch.from_numpy(prepare(read_picture(path), model.preparation).pixels)[None]
-    exact = model.pyramid(pixels)
-    assert answer.score == float(model.detector.score(as_stored(exact)).image[0])
-    assert answer.score != float(model.detector.score(exact).image[0])
+    table = extract_features(
+        [Sample(path, path.name, category=None, split="train", defect=None, mask=None)],
+        pyramid=model.pyramid,
+        preparation=model.preparation,
+        cache=tmp_path / "cache",
+    )
+    assert answer.score == float(model.detector.score(table.batch([0])).image[0])
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 7, 100])

@@ -17,7 +17,6 @@ from normalis.calibration import Calibration
 from normalis.detectors.contract import AbstractDetector
 from normalis.detectors.records import PaperScores, Scores
 from normalis.errors import SettingsError
-from normalis.features.store import as_stored
 from normalis.images.prepare import Frame, Preparation
 from normalis.results import MapRange, Skipped
 
@@ -68,7 +67,7 @@ class Scorer(AbstractScorer):
         position: Float32[np.ndarray, " b"] | None = None,
     ) -> Measured:
         """Score prepared pictures together."""
-        maps = self._maps(pixels)
+        maps = self.features(pixels)
         if position is not None:
             maps.append(torch.from_numpy(position).to(self.pyramid.device).view(-1, 1, 1, 1))
         scores = self.detector.score(maps)
@@ -94,7 +93,12 @@ class Scorer(AbstractScorer):
         threads = threads_for(None)
         for item in ahead(map(Path, paths), read, threads=threads, most=self.batch_size):
             is_skipped = isinstance(item, Skipped)
-            yield item if is_skipped else (item.frame, self._maps(item.pixels[None]))
+            yield item if is_skipped else (item.frame, self.features(item.pixels[None]))
+
+    def features(self, pixels: Float32[np.ndarray, "b 3 h w"]) -> list[Float32[Tensor, "b _ _ _"]]:
+        """The maps of prepared pictures, channels last, as the detector computes fastest."""
+        maps = self.pyramid(torch.from_numpy(pixels).to(self.pyramid.device))
+        return [level.contiguous(memory_format=torch.channels_last) for level in maps]
 
     def check(self) -> None:
         """Refuse where no picture has a score of its own.
@@ -126,11 +130,6 @@ class Scorer(AbstractScorer):
         if self.detector.scores_as_published:
             return PaperScores.same_as(scores)
         return self.detector.paper_scores(maps)
-
-    def _maps(self, pixels: Float32[np.ndarray, "b 3 h w"]) -> list[Tensor]:
-        """The features of a batch."""
-        # The calibration's scores come from stored features, so new ones are rounded alike.
-        return as_stored(self.pyramid(torch.from_numpy(pixels).to(self.pyramid.device)))
 
 
 def _measured_paper(scores: PaperScores) -> MeasuredPaper:

@@ -12,11 +12,9 @@ import torch
 from normalis.detectors.vqflow.detector import VQFlow
 from normalis.errors import BundleError, ExportError
 from normalis.export import runtimes
-from normalis.export.graph import as_stored_by_arithmetic
 from normalis.export.info import EXPORT, FORMATS, GRAPHS, Format, is_export, read_export
 from normalis.export.scorer import load_export
 from normalis.export.write import METADATA, export_model
-from normalis.features.store import as_stored
 
 pytestmark = pytest.mark.slow  # tracing a graph takes long
 
@@ -33,12 +31,6 @@ def refusal(path: Path) -> str:
         load_export(path)
     assert "\n" not in str(caught.value)
     return str(caught.value)
-
-
-def test_maps_are_rounded_as_those_of_the_store() -> None:
-    x = 100 * torch.randn(4, 8, 16, 16, generator=torch.Generator().manual_seed(0))
-    x[0, 0, 0, :3] = torch.tensor([1e6, -1e6, 0.0])
-    torch.testing.assert_close(as_stored_by_arithmetic(x), as_stored([x])[0], rtol=0, atol=0)
 
 
 def test_metadata_are_complete(exported: Exported) -> None:

@@ -187,7 +187,7 @@ def test_a_disk_that_is_too_small_is_refused_before_the_start(
     samples = write_pictures(tmp_path / "in", 4)
     usage = shutil.disk_usage(tmp_path)
     pyramid = FakePyramid()
-    one = 2 * (3 * 16 + 3 * 4)
+    one = 4 * (3 * 16 + 3 * 4)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=4 * one - 1))
     with pytest.raises(StoreError, match="4 pictures need"):
         extracted(samples, tmp_path / "cache", pyramid=pyramid)

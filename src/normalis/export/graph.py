@@ -8,10 +8,7 @@ from normalis.backbones.pyramid import AbstractPyramid
 from normalis.calibration import Calibration
 from normalis.detectors.contract import AbstractDetector
 
-__all__ = ["ScoreGraph", "as_stored_by_arithmetic", "held_out_table"]
-
-_LARGEST = 65504.0  # of float16
-_SPLITTER = float(2 ** (24 - 11) + 1)  # float32 has 24 digits, float16 has 11
+__all__ = ["ScoreGraph", "held_out_table"]
 
 
 class ScoreGraph(nn.Module):
@@ -22,7 +19,6 @@ class ScoreGraph(nn.Module):
         detector: The fitted detector, in its fastest form.
         calibration: Gives the p-values.
         concepts: How many concepts the detector may name.
-        rounded: Features are rounded as stored ones are.
     """
 
     held_out: Tensor
@@ -36,12 +32,10 @@ class ScoreGraph(nn.Module):
         *,
         calibration: Calibration,
         concepts: int,
-        rounded: bool = True,
     ) -> None:
         super().__init__()
         self.pyramid = pyramid
         self.detector = detector
-        self.rounded = rounded
         for name, values in held_out_table(calibration, concepts).items():
             self.register_buffer(name, values)
 
@@ -50,10 +44,7 @@ class ScoreGraph(nn.Module):
 
         Where the method says how sure the concept is, that comes last.
         """
-        maps = self.pyramid(pixels)
-        if self.rounded:
-            maps = [as_stored_by_arithmetic(x) for x in maps]
-        scores = self.detector.score_in_graph(maps)
+        scores = self.detector.score_in_graph(self.pyramid(pixels))
         as_high = self.held_out[scores.concept] >= scores.image[:, None]
         weight = (as_high * self.weights[scores.concept]).sum(1)
         p_value = (1 + weight) / (1 + self.counts[scores.concept])
@@ -77,14 +68,3 @@ def held_out_table(calibration: Calibration, concepts: int) -> dict[str, Tensor]
         weight[: len(one.scores)] = torch.from_numpy(one.weights)
     counts = torch.tensor([float(one.count) for one in compared])
     return {"held_out": table, "weights": weights, "counts": counts}
-
-
-def as_stored_by_arithmetic(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-    """A map rounded as `normalis.features.store.as_stored` does, but by arithmetic.
-
-    Runtimes take a conversion to float16 and back for idle, and drop it. Adding and taking away
-    a multiple leaves as many digits as float16 has (Veltkamp, 1968).
-    """
-    bounded = x.clamp(-_LARGEST, _LARGEST)
-    multiple = _SPLITTER * bounded
-    return multiple - (multiple - bounded)

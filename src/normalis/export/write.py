@@ -85,7 +85,7 @@ def export_model(
         require(library)
     read_manifest(model)  # so that a wrong path is told as such, before its pictures are missed
     found = made_from(model, pictures) if pictures else None
-    loaded = program or program_of(model, rounded=precision != "bf16")
+    loaded = program or program_of(model)
     info = _info(model, format, precision)
     whole = out.absolute()
     with scratch_beside(whole) as scratch:
@@ -187,12 +187,11 @@ def _info(model: Path, format: Format, precision: Precision) -> ExportInfo:  # n
     )
 
 
-def program_of(model: Path, *, rounded: bool = True) -> ExportedProgram:
+def program_of(model: Path) -> ExportedProgram:
     """A saved model as one graph, for batches of any size.
 
     Args:
         model: Its folder.
-        rounded: Features are rounded as stored ones are, so that scores are the model's own.
 
     Raises:
         BundleError: Not a model, of a newer format, or altered.
@@ -208,11 +207,7 @@ def program_of(model: Path, *, rounded: bool = True) -> ExportedProgram:
         )
     concepts = read_manifest(model).concepts
     graph = ScoreGraph(
-        scorer.pyramid,
-        scorer.detector,
-        calibration=scorer.calibration,
-        concepts=concepts,
-        rounded=rounded,
+        scorer.pyramid, scorer.detector, calibration=scorer.calibration, concepts=concepts
     )
     preparation = scorer.preparation
     # Of two pictures: a batch of one would be taken for a law.

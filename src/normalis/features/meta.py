@@ -11,7 +11,7 @@ from normalis.features.store import FeatureStore, replace_file
 
 __all__ = ["FORMAT", "META_NAME", "StoreMeta", "open_store", "read_meta"]
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the same picture, backbone and preparation would give other stored values."""
 
 META_NAME = "meta.json"

@@ -11,18 +11,15 @@ from typing import final
 from uuid import uuid4
 
 import numpy as np
-import torch
-from jaxtyping import Float, Float16
-from torch import Tensor
+from jaxtyping import Float32
 
 from normalis.errors import StoreError
 
-__all__ = ["FeatureStore", "as_stored", "is_partial", "replace_file"]
+__all__ = ["FeatureStore", "is_partial", "replace_file"]
 
 PARTIAL_PREFIX = ".partial-"
 ABANDONED_AFTER = 3600.0  # seconds; nobody takes that long to write one file
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-LARGEST = float(np.finfo(np.float16).max)
 
 
 @final
@@ -30,8 +27,10 @@ class FeatureStore:
     """One folder of features, all of one backbone and one preparation; one file per picture.
 
     A picture's file is ``<folder>/<first two digits>/<digest>.npy``: its maps one after another,
-    flat float16. Each is written under a temporary name and renamed, so that any number of
+    flat float32. Each is written under a temporary name and renamed, so that any number of
     processes may write and read at once, and one that is killed leaves no half-written features.
+    Nothing is rounded: features that a runtime rounds to the other side of an edge move its maps
+    by a thousandth and more.
 
     Args:
         folder: where the files lie; it is made when the first is written.
@@ -46,7 +45,7 @@ class FeatureStore:
     @property
     def bytes_per_picture(self) -> int:
         """Bytes of one picture's features, without the file's short header."""
-        return self._ends[-1] * np.dtype(np.float16).itemsize
+        return self._ends[-1] * np.dtype(np.float32).itemsize
 
     def path(self, digest: str) -> Path:
         """Return the file of a picture, given the sha256 (hex) of the picture's own file."""
@@ -56,8 +55,8 @@ class FeatureStore:
         """Whether a picture's features are there and whole; a truncated or foreign file is not."""
         return self._open(digest) is not None
 
-    def read(self, digest: str) -> list[Float16[np.ndarray, "_ _ _"]]:
-        """Return a picture's maps, CHW float16: read-only views into the mapped file.
+    def read(self, digest: str) -> list[Float32[np.ndarray, "_ _ _"]]:
+        """Return a picture's maps, CHW float32: read-only views into the mapped file.
 
         Raises:
             StoreError: the file is missing, truncated or foreign.
@@ -71,8 +70,8 @@ class FeatureStore:
         pieces = np.split(flat, self._ends[:-1])
         return [piece.reshape(shape) for piece, shape in zip(pieces, self.shapes, strict=True)]
 
-    def write(self, digest: str, maps: Sequence[Float[np.ndarray, "_ _ _"]]) -> None:
-        """Store a picture's maps, CHW, rounded to float16 (values beyond its range are clipped).
+    def write(self, digest: str, maps: Sequence[Float32[np.ndarray, "_ _ _"]]) -> None:
+        """Store a picture's maps, CHW float32.
 
         Raises:
             StoreError: the folder cannot be written or is full, or a value is infinite or NaN.
@@ -85,7 +84,7 @@ class FeatureStore:
                 "the backbone's weights do not suit its architecture, or are damaged."
             )
         content = io.BytesIO()
-        np.save(content, np.clip(flat, -LARGEST, LARGEST).astype(np.float16))
+        np.save(content, flat)
         replace_file(self.path(digest), content.getvalue(), partial_folder=self.folder)
 
     def digests(self) -> Iterator[str]:
@@ -103,13 +102,13 @@ class FeatureStore:
             except OSError:  # another process was quicker, or it is not ours to remove
                 continue
 
-    def _open(self, digest: str) -> Float16[np.ndarray, " n"] | None:
+    def _open(self, digest: str) -> Float32[np.ndarray, " n"] | None:
         try:
             flat = np.load(self.path(digest), mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError):
             return None
         fits = isinstance(flat, np.memmap) and flat.shape == (self._ends[-1],)
-        return flat if fits and flat.dtype == np.float16 else None
+        return flat if fits and flat.dtype == np.float32 else None
 
 
 def is_partial(path: Path) -> bool:
@@ -148,9 +147,3 @@ def _remove(partial: Path) -> None:
         partial.unlink(missing_ok=True)
     except OSError:  # the error that matters is already on its way
         return
-
-
-def as_stored(maps: list[Tensor]) -> list[Tensor]:
-    """Maps rounded to float16 and back, as they come out of a store; layout channels last."""
-    rounded = [level.clamp(-LARGEST, LARGEST).half().float() for level in maps]
-    return [level.contiguous(memory_format=torch.channels_last) for level in rounded]
