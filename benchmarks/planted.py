@@ -3,9 +3,10 @@
     python benchmarks/planted.py DATA --name embedded [--preset hgad] [--set NAME=VALUE ...]
 
 Fits a model on the good pictures of DATA, plants defects of many kinds and sizes on good pictures
-that took no part in the training, and measures for every smoothing, share and kind of image score
-the AUROC of planted against clean pictures: per product, their mean, and all mixed. A model whose
-memories count distances by code is asked without that, too. No picture of a test set is read.
+that took no part in the training, and measures for every smoothing, share and kind of image score,
+and for every weight of a flow's map beside a memory's, the AUROC of planted against clean pictures:
+per product, their mean, and all mixed. A model whose memories count distances by code is asked
+without that, too. No picture of a test set is read.
 Writes benchmarks/results/planted-NAME.json.
 """
 
@@ -22,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from normalis.api import FitOptions, fit, load
@@ -50,7 +52,7 @@ PLAN = Plan(contrasts=(0.5, 1.0))
 SIZES = (0.02, 0.04, 0.08)  # of the shorter side
 BATCH = 8
 
-Form = tuple[float, float, str, bool]  # smoothing, share, kind, by code
+Form = tuple[float, float, str, float, bool]  # smoothing, share, kind, weight of flows, by code
 Scores = dict[Form, list[float]]
 
 
@@ -70,11 +72,10 @@ def main() -> None:
         planted: dict[str, Scores] = {}
         for product, paths in products.items():
             pictures = [read_picture(path) for path in paths]
-            clean[product] = _scores(scorer, iter(pictures), options.smoothings)
-            chosen = _planted(pictures[: options.planted_on])
-            planted[product] = _scores(scorer, chosen, options.smoothings)
+            clean[product] = _scores(scorer, iter(pictures), options)
+            planted[product] = _scores(scorer, _planted(pictures[: options.planted_on]), options)
             print(product, len(pictures), flush=True)
-    names = ("smoothing", "top_share", "image_score", "memory_by_code")
+    names = ("smoothing", "top_share", "image_score", "flow_weight", "memory_by_code")
     table: list[dict[str, Any]] = [
         {**dict(zip(names, form, strict=True)), **_figures(clean, planted, form)}
         for form in next(iter(clean.values()))
@@ -108,6 +109,7 @@ def _options() -> argparse.Namespace:
         "--model", type=Path, help="of an earlier fit on DATA, in place of a new one"
     )
     parser.add_argument("--smoothings", nargs="+", type=float, default=SMOOTHINGS)
+    parser.add_argument("--flow-weights", nargs="+", type=float, default=[1.0])
     parser.add_argument("--planted-on", type=int, default=10, help="pictures of each product")
     return parser.parse_args()
 
@@ -124,11 +126,14 @@ def _held_out(data: Path, model: Path) -> dict[str, list[Path]]:
 
 def _readings(detector: nn.Module, parts: list[Tensor]) -> dict[bool, list[Tensor]]:
     """What is judged, by whether memories count by code: behind the parts stand theirs without."""
-    memories = [part for part in detector.modules() if isinstance(part, ConceptMemory)]
-    extra = sum(memory.by_code for memory in memories)
+    extra = sum(memory.by_code for memory in _memories(detector))
     count = len(parts) - extra
     plain = [*parts[: count - extra], *parts[count:]]
     return {True: parts[:count], False: plain} if extra else {False: parts}
+
+
+def _memories(detector: nn.Module) -> list[ConceptMemory]:
+    return [part for part in detector.modules() if isinstance(part, ConceptMemory)]
 
 
 def _planted(pictures: Sequence[Picture]) -> Iterator[Picture]:
@@ -142,7 +147,7 @@ def _planted(pictures: Sequence[Picture]) -> Iterator[Picture]:
 
 
 @torch.inference_mode()
-def _scores(scorer: Scorer, pictures: Iterator[Picture], smoothings: Sequence[float]) -> Scores:
+def _scores(scorer: Scorer, pictures: Iterator[Picture], options: argparse.Namespace) -> Scores:
     """The image scores in every form."""
     detector = scorer.detector
     if not isinstance(detector, ScoresInParts):
@@ -152,22 +157,25 @@ def _scores(scorer: Scorer, pictures: Iterator[Picture], smoothings: Sequence[fl
     for maps in _maps(scorer, pictures):
         parts, _ = detector.parts(maps)
         for by_code, judged in _readings(scorer.detector, parts).items():
-            for smoothing in smoothings:
-                for form, tops in _tops(judged, size, smoothing=smoothing):
-                    found[(*form, by_code)] += tops.tolist()
+            for smoothing in options.smoothings:
+                smooth = [_enlargement((*x.shape[1:],), size, smoothing)(x) for x in judged]
+                for weight in options.flow_weights:
+                    flows = len(judged) - len(_memories(scorer.detector))
+                    weights = [weight] * flows + [1.0] * (len(judged) - flows)
+                    for share, kind, tops in _tops(smooth, torch.tensor(weights)):
+                        found[(smoothing, share, kind, weight, by_code)] += tops.tolist()
     return found
 
 
 def _tops(
-    parts: list[Tensor], size: tuple[int, int], *, smoothing: float
-) -> Iterator[tuple[tuple[float, float, str], Tensor]]:
+    maps: list[Tensor], weights: Float[Tensor, " parts"]
+) -> Iterator[tuple[float, str, Tensor]]:
     """The image scores of standardised maps for every share, from the mean map and by level."""
-    smooth = [_enlargement((x.shape[1], x.shape[2]), size, smoothing)(x) for x in parts]
-    mean_map = torch.stack(smooth).mean(0)
+    every, weights = torch.stack(maps), weights / weights.sum()
+    mean_map = torch.einsum("p,pbhw->bhw", weights, every)
     for share in SHARES:
-        yield (smoothing, share, "map"), top_mean(mean_map, share)
-        tops = torch.stack([top_mean(part, share) for part in smooth])
-        yield (smoothing, share, "levels"), tops.mean(0)
+        yield share, "map", top_mean(mean_map, share)
+        yield share, "levels", weights @ torch.stack([top_mean(part, share) for part in maps])
 
 
 @cache

@@ -1,8 +1,10 @@
 """`normalis export`, and `normalis score` with what it wrote: without torch, the same files."""
 
 import csv
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ from cli_samples import Fitted, draw, run
 import normalis
 from normalis.bundle.sealed import file_digest
 from normalis.errors import ExportError
+from normalis.evaluation import read_result
+from normalis.export.info import EXPORT, read_export
 from normalis.results import Result
 
 # Runs the program where torch and what comes with it cannot be imported.
@@ -122,3 +126,37 @@ def test_an_exported_model_runs_on_the_processor_alone(onnx: Path, tmp_path: Pat
     picture = draw(tmp_path / "1.png", kind="disc", seed=1)
     lines = run("score", onnx, picture, "--out", tmp_path / "o", "--device", "cuda", fails=2)
     assert "runs on the cpu" in lines[-1]
+
+
+def test_an_exported_form_is_judged_as_its_model_is(
+    fitted: Fitted, onnx: Path, tmp_path: Path
+) -> None:
+    command = ["evaluate", fitted.model, fitted.data]
+    run(*command, "--out", tmp_path / "ours")
+    lines = run(*command, "--export", onnx, "--report", tmp_path / "theirs")
+    assert "scored by its exported form: onnx, float32" in lines
+    assert any(line.startswith("paper protocol: no figures. An exported model") for line in lines)
+    ours, theirs = read_result(tmp_path / "ours"), read_result(tmp_path / "theirs")
+    assert theirs.model.bytes == sum(path.stat().st_size for path in onnx.iterdir())
+    assert theirs.honest.mixed.pixel_auroc == pytest.approx(ours.honest.mixed.pixel_auroc, abs=1e-3)
+    assert theirs.paper.mixed.image_auroc is None
+    for one, other in zip(ours.pictures, theirs.pictures, strict=True):
+        assert other.score == pytest.approx(one.score, rel=1e-3)
+        assert other.is_anomaly == one.is_anomaly
+        assert other.paper_score is None
+    page = (tmp_path / "theirs" / "index.html").read_text()
+    assert "its exported form: onnx, float32" in page
+
+
+def test_an_exported_form_is_judged_with_its_own_model_alone(
+    fitted: Fitted, onnx: Path, tmp_path: Path
+) -> None:
+    other = shutil.copytree(onnx, tmp_path / "other")
+    folder, info = read_export(other)
+    (folder / EXPORT.file).write_text(replace(info, source="0" * 64).to_text())
+    lines = run("evaluate", fitted.model, fitted.data, "--export", other, fails=2)
+    assert "was not exported from" in lines[-1]
+    lines = run("evaluate", onnx, fitted.data, fails=2)
+    assert "evaluate MODEL DATA --export" in lines[-1]
+    on_gpu = ["--export", onnx, "--device", "cuda"]
+    assert "cpu" in run("evaluate", fitted.model, fitted.data, *on_gpu, fails=2)[-1]

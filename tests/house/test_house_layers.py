@@ -41,6 +41,7 @@ NEIGHBOURS = {
     ("sensitivity", "results"): "planted pictures get results",
     ("autoencoder", "nn"): "its norms are the ones that several processes share",
     ("autoencoder", "quantize"): "a VQ-VAE's latent is a quantiser's codes",
+    ("api", "export"): "an exported form is judged as the model that it came from",
     ("volumes", "images"): "a map of a volume appears whole or not at all, as every file does",
     ("mixtures", "flows"): "a conditional Gaussian is the affine flow that standardises it",
 }

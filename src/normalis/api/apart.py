@@ -19,7 +19,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from normalis.api.evaluate import Draw, evaluate
+from normalis.api.each import Draw
+from normalis.api.evaluate import evaluate
 from normalis.api.fit import FitSummary, fit
 from normalis.api.options import FitOptions, Paths
 from normalis.errors import NormalisError

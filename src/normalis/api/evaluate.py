@@ -1,49 +1,30 @@
 """How well a model does on labelled pictures, by the honest and by the published scores."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
+from normalis.answering import AbstractScorer
 from normalis.api.device import device_named
-from normalis.api.judges import Judgement, Judges
+from normalis.api.each import Draw, judge_each
 from normalis.api.load import BundleInfo, describe
-from normalis.api.masks import Mask, mask_of
 from normalis.api.options import Paths, named, paths_of
 from normalis.api.whole_set import judge_sets
 from normalis.bundle.load import load_bundle, picture_uses
-from normalis.bundle.sealed import file_digest
-from normalis.datasets.sample import GOOD, Sample, printable
+from normalis.bundle.sealed import file_digest, folder_bytes
+from normalis.datasets.sample import Sample, printable
 from normalis.datasets.union import open_union, set_name
 from normalis.errors import BundleError, DatasetError
 from normalis.evaluation.machine import machine
-from normalis.evaluation.result import Drawn, Judged, ModelCard, Result, Seen, Stage
+from normalis.evaluation.result import ModelCard, Result, Seen, Stage
+from normalis.export.info import is_export
+from normalis.export.scorer import load_export_of
 from normalis.progress import Observer, Silent, Stopwatch
-from normalis.results import Result as Answer
-from normalis.results import Skipped
 from normalis.scoring import Scorer
 
-__all__ = ["Draw", "evaluate"]
+__all__ = ["evaluate", "evaluate_export"]
 
 _NAMED = 3  # seen pictures that an error names
-
-
-@runtime_checkable
-class Draw(Protocol):
-    """Draws a scored picture; `report.thumbnails.Thumbnails.draw` is one."""
-
-    def __call__(
-        self, sample: Sample, answer: Answer, *, mask: Mask | None, number: int
-    ) -> Drawn | None:
-        """Draw it, or do not and give None.
-
-        Args:
-            sample: With a label.
-            answer: What the model said.
-            mask: The defect, original pixels; None where none is marked.
-            number: In the data set, from 1.
-        """
-        ...
 
 
 def evaluate(
@@ -77,8 +58,78 @@ def evaluate(
             seen.
         SettingsError: There is no such device or layout.
     """
-    observer, watch = observer or Silent(), Stopwatch()
+    if is_export(Path(model)):
+        raise BundleError(
+            f"{model}: is an exported model, which does not know what it was fitted on; name the "
+            "model that it came from: 'normalis evaluate MODEL DATA --export EXPORT'."
+        )
     computes_on, info = device_named(device), describe(model)
+    return _evaluate(
+        info,
+        data,
+        opened=lambda: (
+            load_bundle(info.path, device=computes_on, checked=info.manifest),
+            _card(info),
+        ),
+        layout=layout,
+        allow_seen=allow_seen,
+        draw=draw,
+        observer=observer,
+    )
+
+
+def evaluate_export(
+    export: Path | str,
+    data: Paths,
+    *,
+    model: Path | str,
+    layout: str = "auto",
+    allow_seen: bool = False,
+    draw: Draw | None = None,
+    observer: Observer | None = None,
+) -> Result:
+    """As `evaluate`, but an exported form of the model scores: what the line will see.
+
+    Args:
+        export: The folder that `normalis export` wrote, or the graph in it. It has no published
+            scores.
+        data: As for `evaluate`, as is all below.
+        model: The folder of the model that it was made from, which knows what it was fitted on.
+        layout: Of the data set.
+        allow_seen: Evaluate on pictures that the model has seen.
+        draw: Draws every scored picture.
+        observer: Hears of the progress.
+
+    Raises:
+        BundleError: As for `evaluate`; or the export is altered, or another model's.
+        DatasetError: As for `evaluate`.
+        ExportError: What runs it is not installed.
+        SettingsError: There is no such layout.
+    """
+    info = describe(model)
+    return _evaluate(
+        info,
+        data,
+        opened=lambda: _opened_export(Path(export), info),
+        layout=layout,
+        allow_seen=allow_seen,
+        draw=draw,
+        observer=observer,
+    )
+
+
+def _evaluate(
+    info: BundleInfo,
+    data: Paths,
+    *,
+    opened: Callable[[], tuple[AbstractScorer, ModelCard]],
+    layout: str,
+    allow_seen: bool,
+    draw: Draw | None,
+    observer: Observer | None,
+) -> Result:
+    """Whatever scores."""
+    observer, watch = observer or Silent(), Stopwatch()
     roots = paths_of(data)
     samples = _labelled(roots, layout, observer)
     with watch.measure("comparing with the fitted pictures"):
@@ -86,19 +137,20 @@ def evaluate(
     if seen and not allow_seen:
         raise DatasetError(f"{named(roots)}: {_refusal(seen, len(samples))}")
     with watch.measure("loading the model"):
-        scorer = load_bundle(info.path, device=computes_on, checked=info.manifest)
+        scorer, card = opened()
     scorer.watch = watch
-    if scorer.detector.scores_sets:
+    in_library = isinstance(scorer, Scorer)
+    if in_library and scorer.detector.scores_sets:
         judged = judge_sets(scorer, samples, observer=observer)
     else:
-        judged = _judgement(scorer, samples, draw=draw, observer=observer)
+        judged = judge_each(scorer, samples, draw=draw, observer=observer)
     if not judged.pictures:
         raise DatasetError(
             f"{named(roots)}: no test picture can be read; the first: {judged.skipped[0][1]}"
         )
     return Result(
         data=printable(" + ".join(map(set_name, roots))),
-        model=_card(info),
+        model=card,
         honest=judged.honest,
         paper=judged.paper,
         pictures=judged.pictures,
@@ -106,9 +158,16 @@ def evaluate(
         skipped=judged.skipped,
         seen=seen,
         stages=tuple(Stage(part, seconds) for part, seconds in watch.seconds.items()),
-        machine=machine(device=scorer.pyramid.device),
+        machine=machine(device=scorer.pyramid.device if in_library else None),
         positions=judged.positions,
     )
+
+
+def _opened_export(path: Path, info: BundleInfo) -> tuple[AbstractScorer, ModelCard]:
+    """The scorer, and the model's card with what is the export's own."""
+    scorer, folder, form = load_export_of(info.path, path)
+    runtime = f"{form.format}, {form.precision}"
+    return scorer, replace(_card(info), runtime=runtime, bytes=folder_bytes(folder))
 
 
 def _labelled(data: tuple[Path, ...], layout: str, observer: Observer) -> list[Sample]:
@@ -152,65 +211,6 @@ def _refusal(seen: Sequence[Seen], count: int) -> str:
         f"the model was fitted or calibrated on {len(seen)} of these {count} test pictures, as "
         f"{', '.join(named)}{rest}; give pictures that it has not seen, or add --allow-seen "
         "(allow_seen=True), and the result says so."
-    )
-
-
-def _judgement(
-    scorer: Scorer, samples: list[Sample], *, draw: Draw | None, observer: Observer
-) -> Judgement:
-    """Score, judge and draw every picture on its own."""
-    judges = Judges()
-    pictures: list[Judged] = []
-    skipped: list[tuple[str, str]] = []
-    observer.stage("scoring", len(samples))
-    positions = {one.path: one.position for one in samples if one.position is not None}
-    answers = scorer.score(
-        [sample.path for sample in samples], paper=True, workers=None, positions=positions
-    )
-    for number, (sample, answer) in enumerate(zip(samples, answers, strict=True), start=1):
-        if isinstance(answer, Skipped):
-            skipped.append((sample.name, printable(answer.reason)))
-        else:
-            with scorer.watch.measure("reading"):
-                mask = mask_of(
-                    sample, size=(answer.picture.height, answer.picture.width), skipped=skipped
-                )
-            with scorer.watch.measure("figures"):
-                judges.add(sample, answer, mask=mask)
-            with scorer.watch.measure("drawing"):
-                drawn = draw(sample, answer, mask=mask, number=number) if draw else None
-            pictures.append(_row(sample, answer, has_mask=mask is not None, drawn=drawn))
-        observer.advance()
-    with scorer.watch.measure("figures"):
-        return Judgement(
-            pictures=tuple(pictures),
-            honest=judges.honest(),
-            paper=judges.paper(),
-            curves=judges.curves(),
-            skipped=tuple(skipped),
-            positions=judges.positions(),
-        )
-
-
-def _row(sample: Sample, answer: Answer, *, has_mask: bool, drawn: Drawn | None) -> Judged:
-    return Judged(
-        name=sample.name,
-        category=sample.category,
-        defect=sample.defect or GOOD,
-        is_defect=bool(sample.is_defect),
-        score=answer.score,
-        paper_score=answer.paper and answer.paper.score,
-        p_value=answer.decision.p_value,
-        is_anomaly=answer.decision.is_anomaly,
-        threshold=answer.decision.threshold,
-        far_promised=answer.decision.far_promised,
-        concept=answer.concept,
-        size=(answer.picture.width, answer.picture.height),
-        has_mask=has_mask,
-        picture=drawn and drawn.picture,
-        heat=drawn and drawn.heat,
-        shown=drawn and drawn.shown,
-        restored=drawn and drawn.restored,
     )
 
 

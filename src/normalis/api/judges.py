@@ -43,11 +43,15 @@ class Judgement:
 class Judges:
     """Takes in scored test pictures one by one; gives both protocols' figures.
 
+    Args:
+        published: Answers come with the published scores.
+
     Raises:
         SettingsError: A score is made from more than its protocol allows.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, published: bool = True) -> None:
+        self._published = published
         HONEST.accept(_HONEST_NEEDS, score="score")
         PAPER.accept(_PAPER_NEEDS, score="published score")
         self._honest = Evaluator()
@@ -59,20 +63,21 @@ class Judges:
 
         Args:
             sample: With a label.
-            answer: With the published scores.
+            answer: With the published scores, if they are judged.
             mask: Its defect, original pixels; None where none is marked.
         """
-        assert answer.paper is not None
         image = ImageResult(
             sample.name,
             sample.category,
             is_defect=bool(sample.is_defect),
             score=answer.score,
-            paper_score=answer.paper.score,
+            paper_score=answer.paper and answer.paper.score,
         )
         self._honest.add(image, map=answer.map, mask=mask)
-        self._additive.add(image, map=answer.paper.additive, mask=mask)
-        self._multiplicative.add(image, map=answer.paper.multiplicative, mask=mask)
+        if self._published:
+            assert answer.paper is not None
+            self._additive.add(image, map=answer.paper.additive, mask=mask)
+            self._multiplicative.add(image, map=answer.paper.multiplicative, mask=mask)
 
     def honest(self) -> Evaluation:
         """The figures by the score that users get."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from normalis.api.device import device_named
 from normalis.bundle.load import bundle_recipe, checked_manifest, load_bundle
 from normalis.bundle.manifest import SCHEMA, Manifest
+from normalis.bundle.sealed import folder_bytes
 from normalis.calibration import Calibration
 from normalis.recipes import Recipe
 from normalis.scoring import Scorer
@@ -61,5 +62,5 @@ def describe(path: Path | str) -> BundleInfo:
         manifest=manifest,
         recipe=bundle_recipe(folder, manifest),
         promise=Calibration.from_json(manifest.calibration).promise(),
-        size=sum(file.stat().st_size for file in folder.iterdir() if file.is_file()),
+        size=folder_bytes(folder),
     )

@@ -13,7 +13,7 @@ from normalis.detectors.hgad.paper import Quantities, product_maps
 from normalis.detectors.levels import upsample
 from normalis.errors import DatasetError, SettingsError
 from normalis.evaluation.evaluator import Evaluator
-from normalis.evaluation.figures import Evaluation, Figures, ImageResult, mean_figures
+from normalis.evaluation.figures import Evaluation, ImageResult, no_figures
 from normalis.evaluation.protocol import HONEST, PAPER, Needs
 from normalis.evaluation.result import Judged
 from normalis.images.prepare import Frame
@@ -156,14 +156,4 @@ def _refused(paper: Evaluation) -> Evaluation:
     except SettingsError as error:
         reason = str(error).rstrip(".")
     assert reason
-    rows = tuple((name, _empty(figures)) for name, figures in paper.rows)
-    return Evaluation(
-        rows=rows,
-        mean=mean_figures([figures for _, figures in rows]),
-        mixed=_empty(paper.mixed),
-        protocol=f"honest protocol: no figures. {reason}",
-    )
-
-
-def _empty(figures: Figures) -> Figures:
-    return Figures(figures.images, figures.defects, *([None] * 6))
+    return no_figures(paper, f"honest protocol: no figures. {reason}")

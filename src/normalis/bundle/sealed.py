@@ -11,7 +11,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from normalis.errors import BundleError
 
-__all__ = ["Kind", "check_digests", "file_digest", "parsed", "read_sealed", "sealed_text"]
+__all__ = [
+    "Kind",
+    "check_digests",
+    "file_digest",
+    "folder_bytes",
+    "parsed",
+    "read_sealed",
+    "sealed_text",
+]
 
 _T = TypeVar("_T")
 
@@ -119,6 +127,11 @@ def file_digest(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise BundleError(f"{path}: cannot be read ({error.strerror or error}).") from error
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
 
 
 def _seal(tree: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from normalis.cli.text import tell
 from normalis.errors import SettingsError
 
 if TYPE_CHECKING:
-    from normalis.api.evaluate import Draw
+    from normalis.api.each import Draw
 
 __all__ = ["benchmark"]
 

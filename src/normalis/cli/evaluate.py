@@ -29,6 +29,10 @@ def evaluate(
         bool,
         typer.Option("--allow-seen", help="Take pictures, too, that the model was made from."),
     ] = False,
+    export: Annotated[
+        Path | None,
+        typer.Option(metavar="EXPORT", help="Judge this exported form of the model, in its place."),
+    ] = None,
     layout: Annotated[
         str, typer.Option(help="Of the data; 'normalis data check' says what is recognised.")
     ] = "auto",
@@ -44,6 +48,7 @@ def evaluate(
             data,
             layout=layout,
             allow_seen=allow_seen,
+            export=export,
             device=device,
             out=out,
             report=report,

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from normalis.bundle.sealed import folder_bytes
 from normalis.cli.text import amount, tell
 
 __all__ = ["export"]
@@ -44,9 +45,8 @@ def export(
         pictures=pictures or (),
         overwrite=overwrite,
     )
-    size = sum(path.stat().st_size for path in out.iterdir())
     tell(
-        f"exported: {out} ({info.format}, {info.precision}, {amount(size)})",
+        f"exported: {out} ({info.format}, {info.precision}, {amount(folder_bytes(out))})",
         *([f"note: its map says {info.map_meaning}"] if info.map_meaning else ()),
         f"next: normalis score {out} PICTURES --out answers",
     )

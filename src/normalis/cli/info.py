@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from normalis.bundle.sealed import folder_bytes
 from normalis.cli.text import amount, as_json, tell
 
 if TYPE_CHECKING:
@@ -39,11 +40,10 @@ def _export_lines(folder: Path, info: "ExportInfo") -> list[str]:
     """What an exported model says of itself; nothing here needs torch."""
     from normalis.calibration import Calibration
 
-    size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
     how = info.preparation
     names = f" ({', '.join(info.concept_names)})" if info.concept_names else ""
     return [
-        f"exported:     {folder} ({info.format}, {info.precision}, {amount(size)})",
+        f"exported:     {folder} ({info.format}, {info.precision}, {amount(folder_bytes(folder))})",
         f"made by:      normalis {info.version}",
         f"preset:       {info.preset}",
         f"backbone:     {info.backbone}",

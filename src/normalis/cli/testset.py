@@ -3,15 +3,17 @@
 import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from normalis.api.evaluate import evaluate
+from normalis.api.evaluate import evaluate, evaluate_export
 from normalis.api.options import Paths
 from normalis.bundle.manifest import read_manifest
 from normalis.cli.text import counted, skipped_lines
 from normalis.errors import SettingsError
 from normalis.evaluation.folder import move_result, require_place, write_result
 from normalis.evaluation.result import Result
+from normalis.export.runtimes import require_cpu
 from normalis.folders import folder_made, scratch_beside
 from normalis.progress import Observer
 from normalis.report.site import require_site, write_report
@@ -28,6 +30,7 @@ def judge(
     *,
     layout: str = "auto",
     allow_seen: bool = False,
+    export: Path | None = None,
     device: str = "auto",
     out: Path | None = None,
     report: Path | None = None,
@@ -40,6 +43,7 @@ def judge(
         data: Folder or manifest with labelled test pictures, or several.
         layout: Of the data.
         allow_seen: Evaluate on pictures that the model has seen, too.
+        export: An exported form of the model that scores in its place.
         device: Where the model computes.
         out: Folder of the result, with pictures.
         report: Folder of the report.
@@ -51,15 +55,11 @@ def judge(
     _require_places(out, report)
     with _beside(out or report) as folder:
         draw = folder and Thumbnails(folder, MapRange(*read_manifest(model).map_range)).draw
-        result = evaluate(
-            model,
-            data,
-            layout=layout,
-            allow_seen=allow_seen,
-            draw=draw,
-            device=device,
-            observer=observer,
-        )
+        judging = partial(evaluate, model, device=device)
+        if export is not None:
+            require_cpu(export, device)
+            judging = partial(evaluate_export, export, model=model)
+        result = judging(data, layout=layout, allow_seen=allow_seen, draw=draw, observer=observer)
         lines = result_lines(result)
         if folder:
             lines += _written(result, folder, out=out, report=report)
@@ -70,6 +70,8 @@ def result_lines(result: Result) -> list[str]:
     """The table with its protocols, and what was left out or should not have been there."""
     unmarked = sum(picture.is_defect and not picture.has_mask for picture in result.pictures)
     lines = [as_text(figure_table(result.honest, result.paper))]
+    if result.model.runtime != "library":
+        lines.append(f"scored by its exported form: {result.model.runtime}")
     if result.skipped:
         lines += [f"skipped: {len(result.skipped):,}", *skipped_lines(result.skipped)]
     if unmarked:

@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-__all__ = ["Evaluation", "Figures", "ImageResult", "mean_figures", "percent", "set_means"]
+__all__ = [
+    "Evaluation",
+    "Figures",
+    "ImageResult",
+    "mean_figures",
+    "no_figures",
+    "percent",
+    "set_means",
+]
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,22 @@ def mean_figures(rows: Sequence[Figures]) -> Figures:
     return Figures(
         images=sum(row.images for row in rows), defects=sum(row.defects for row in rows), **means
     )
+
+
+def no_figures(evaluation: Evaluation, protocol: str) -> Evaluation:
+    """The same pictures by a score that there is not.
+
+    Args:
+        evaluation: By another score.
+        protocol: Which protocol has no figures, and why.
+    """
+
+    def empty(figures: Figures) -> Figures:
+        return Figures(figures.images, figures.defects, *([None] * 6))
+
+    rows = tuple((name, empty(figures)) for name, figures in evaluation.rows)
+    mean = mean_figures([figures for _, figures in rows])
+    return Evaluation(rows, mean=mean, mixed=empty(evaluation.mixed), protocol=protocol)
 
 
 def set_means(evaluation: Evaluation) -> list[tuple[str, Figures]]:

@@ -175,6 +175,7 @@ class ModelCard:
         far: The false-alarm rate of its decisions.
         promise: What its calibration can and cannot promise, a sentence.
         recipe: All its settings, nested plain values.
+        runtime: "library", or for an exported form its format and precision.
     """
 
     version: str
@@ -192,6 +193,7 @@ class ModelCard:
     promise: str
     recipe: dict[str, Any]
     concept_names: tuple[str, ...] = ()
+    runtime: str = "library"
 
 
 @dataclass(frozen=True)

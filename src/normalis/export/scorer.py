@@ -8,14 +8,16 @@ from jaxtyping import Float32
 from pydantic import TypeAdapter
 
 from normalis.answering import AbstractScorer, Measured
+from normalis.bundle.manifest import MANIFEST
+from normalis.bundle.sealed import file_digest
 from normalis.calibration import Calibration
-from normalis.errors import ExportError
-from normalis.export.info import read_export
+from normalis.errors import BundleError, ExportError
+from normalis.export.info import ExportInfo, read_export
 from normalis.export.runtimes import AbstractRuntime, open_runtime
 from normalis.images.prepare import Preparation
 from normalis.results import MapRange
 
-__all__ = ["ExportedScorer", "load_export"]
+__all__ = ["ExportedScorer", "load_export", "load_export_of"]
 
 
 @final
@@ -89,7 +91,33 @@ def load_export(path: Path, *, threads: int | None = None) -> ExportedScorer:
         BundleError: No metadata, a newer schema, or a changed file.
         ExportError: Its runtime is not installed.
     """
+    return _scorer(*read_export(path), threads=threads)
+
+
+def load_export_of(model: Path, path: Path) -> tuple[ExportedScorer, Path, ExportInfo]:
+    """Open an exported model that was made from a certain one.
+
+    Args:
+        model: The folder of the fitted model.
+        path: The folder of the exported one, or the graph in it.
+
+    Returns:
+        The scorer, its folder, and what it says of itself.
+
+    Raises:
+        BundleError: As `load_export`; or it was made from another model.
+        ExportError: Its runtime is not installed.
+    """
     folder, info = read_export(path)
+    if info.source != file_digest(model / MANIFEST):
+        raise BundleError(
+            f"{folder}: was not exported from {model}, or that was fitted anew since; export the "
+            "model again, or give the one that this came from."
+        )
+    return _scorer(folder, info), folder, info
+
+
+def _scorer(folder: Path, info: ExportInfo, *, threads: int | None = None) -> ExportedScorer:
     return ExportedScorer(
         open_runtime(folder, info.format, precision=info.precision, threads=threads),
         TypeAdapter(Preparation).validate_python(info.preparation),
