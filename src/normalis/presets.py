@@ -174,7 +174,7 @@ PRESETS: Mapping[str, Callable[[], Recipe]] = {
     ),
     "hgad": partial(Recipe, preset="hgad", method=HGADSettings(), training=_HGAD_TRAINING),
     "hgad-paper": _hgad_paper,
-    "hgad-dinov2": partial(_dinov2, "hgad-dinov2", HGADSettings(), _HGAD_TRAINING),
+    "hgad-dinov2": partial(_dinov2, "hgad-dinov2", HGADSettings(flow_weight=1.0), _HGAD_TRAINING),
     "lsr": partial(_lsr, "lsr", LSRSettings(grain=1.0)),
     "lsr-paper": _lsr_paper,
     "vqvae": partial(_lsr, "vqvae", LSRSettings(score="reconstruction")),

@@ -36,8 +36,8 @@ def made_hgad(name: str = "default", *, concepts: int = 3, **changes: Any) -> HG
     return detector
 
 
-def ready(name: str = "default") -> HGAD:
-    detector = made_hgad(name).eval()
+def ready(name: str = "default", **changes: Any) -> HGAD:
+    detector = made_hgad(name, **changes).eval()
     detector.set_scale([made_maps(12, seed=1)])
     return detector
 

@@ -48,7 +48,7 @@ def test_a_score_is_made_of_the_parts(name: str) -> None:
     detector, maps = ready(name), made_maps(3, seed=2)
     parts, guess = detector.parts(maps)
     scores = detector.score(maps)
-    assert len(parts) == len(detector.flows) + len(detector.memories)
+    assert len(parts) == len(detector.flows) + 2 * len(detector.memories), "by code, and not"
     total, image = detector.form(parts)
     torch.testing.assert_close(total, scores.maps)
     torch.testing.assert_close(image, scores.image)

@@ -86,7 +86,8 @@ def test_some_places_of_a_fine_grid_name_the_class_that_all_would(
 @torch.no_grad()
 def test_a_memory_is_asked_for_its_own_map_and_neighbourhood() -> None:
     """Of maps without a flow too, whose whitening comes after those of the flows."""
-    detector, maps = ready("levels"), made_maps(6, seed=2)
+    detector = ready("levels", memory_by_code=False, flow_weight=1.0)
+    maps = made_maps(6, seed=2)
     concept = detector.concepts(maps)
     order = whitened_levels(detector.levels, detector.remembered)
     (level,) = levels_of(detector)
@@ -104,6 +105,21 @@ def test_a_memory_is_asked_for_its_own_map_and_neighbourhood() -> None:
     torch.testing.assert_close(scores.image, torch.stack(tops).mean(0))
 
 
+@torch.no_grad()
+def test_a_flow_counts_as_much_as_it_is_told_and_the_map_stays() -> None:
+    maps = made_maps(6, seed=2)
+    (half, one), (light, _) = (
+        (detector.score(maps), detector.parts(maps)[0])
+        for detector in (ready(flow_weight=1.0), ready(flow_weight=1e-6))
+    )
+    torch.testing.assert_close(light.maps, half.maps)
+    flows = len(ready().flows)
+    others = [torch.zeros_like(part) for part in one[:flows]]
+    alone, _ = ready().form([*others, *one[flows : 2 * flows]])
+    tops = top_mean(alone * 2, ready().form.top_share)
+    torch.testing.assert_close(light.image, tops, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -111,6 +127,7 @@ def test_a_memory_is_asked_for_its_own_map_and_neighbourhood() -> None:
         ({"neighbourhood": (1, 3)}, "neighbourhood has 2 numbers for 3"),
         ({"neighbourhood": 2}, "neighbourhood"),
         ({"levels": (4,)}, "levels"),
+        ({"flow_weight": 0.0}, "flow_weight is 0.0; more than 0"),
     ],
 )
 def test_levels_that_do_not_fit_are_refused_by_name(changes: dict[str, Any], words: str) -> None:

@@ -161,6 +161,15 @@ def test_further_parts_take_the_last_ones_places_in_the_map_alone(*, by_level: b
     torch.testing.assert_close(image, joined(given)[1])
 
 
+@pytest.mark.parametrize("by_level", [False, True])
+def test_weights_are_the_image_scores_alone(*, by_level: bool) -> None:
+    """A map that counts twice is one that is there twice."""
+    given = standard_maps()[:3]
+    total, image = form(by_level=by_level, grids=((16, 16),) * 3, weights=(2.0, 1.0, 1.0))(given)
+    torch.testing.assert_close(total, form(grids=((16, 16),) * 3)(given)[0])
+    torch.testing.assert_close(image, form(by_level=by_level)([given[0], *given])[1])
+
+
 def test_a_defect_that_levels_see_in_different_places_counts_more_by_level() -> None:
     """Their mean map dilutes what each sees."""
     given = standard_maps()

@@ -90,6 +90,7 @@ class MapForm(nn.Module):
         smoothing: Standard deviation of the blur of a map, pixels.
         top_share: Share of a map's highest values that the image score averages.
         by_level: Average those of every flow's and memory's own map; otherwise of their mean.
+        weights: What each map counts in the image score, not in the joint map; None for alike.
     """
 
     def __init__(
@@ -101,12 +102,14 @@ class MapForm(nn.Module):
         smoothing: float,
         top_share: float,
         by_level: bool,
+        weights: tuple[float, ...] | None = None,
     ) -> None:
         super().__init__()
         self.size = size
         self.neighbourhood = neighbourhood
         self.top_share = top_share
         self.by_level = by_level
+        self.weights = weights and tuple(len(weights) * w / sum(weights) for w in weights)
         kinds = dict.fromkeys(grids)  # maps of one grid are enlarged together
         self.alike = [[i for i, own in enumerate(grids) if own == grid] for grid in kinds]
         self.enlarge = nn.ModuleList(
@@ -122,17 +125,20 @@ class MapForm(nn.Module):
         """
         count = sum(len(alike) for alike in self.alike)
         judged, shown = parts[:count], [*parts[: 2 * count - len(parts)], *parts[count:]]
+        shows_others = len(parts) > count or self.weights is not None
+        if self.weights is not None:
+            judged = [weight * part for weight, part in zip(self.weights, judged, strict=True)]
         if not self.by_level:
             total = self._mean(judged)
             image = top_mean(total, self.top_share)
-            return (self._mean(shown) if len(parts) > count else total), image
+            return (self._mean(shown) if shows_others else total), image
         total, tops = parts[0].new_zeros(()), []
         for alike, enlarge in zip(self.alike, self.enlarge, strict=True):
             for fine in enlarge(torch.stack([judged[i] for i in alike])):
                 total = total + fine
                 tops.append(top_mean(fine, self.top_share))
         image = torch.stack(tops).mean(0)
-        return (self._mean(shown) if len(parts) > count else total / count), image
+        return (self._mean(shown) if shows_others else total / count), image
 
     def _mean(self, parts: list[Float[Tensor, "b _ _"]]) -> Float[Tensor, "b h w"]:
         """Enlarging and blurring are linear: maps of one grid are added before."""

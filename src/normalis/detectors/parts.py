@@ -85,8 +85,10 @@ def map_form(
     *,
     levels: tuple[int, ...],
     remembered: tuple[int, ...],
+    flow_weight: float = 1.0,
 ) -> MapForm:
     """How the maps of flows and memories are joined, on the grid of the prepared picture."""
+    weights = (flow_weight,) * len(levels) + (1.0,) * len(remembered)
     return MapForm(
         size=shapes.size,
         grids=tuple(shapes.maps[i][1:] for i in (*levels, *remembered)),
@@ -94,4 +96,5 @@ def map_form(
         smoothing=settings.smoothing,
         top_share=settings.top_share,
         by_level=settings.image_score == "levels",
+        weights=weights if len(set(weights)) > 1 else None,
     )

@@ -66,7 +66,13 @@ def build_hgad(settings: HGADSettings, shapes: PictureShapes, *, concepts: int, 
                 centre_rate=settings.centre_rate,
                 places=settings.places,
             ),
-            form=map_form(settings, shapes, levels=levels, remembered=remembered),
+            form=map_form(
+                settings,
+                shapes,
+                levels=levels,
+                remembered=remembered,
+                flow_weight=settings.flow_weight,
+            ),
             single_picture=settings.single_picture,
         )
 

@@ -57,6 +57,7 @@ class HGADSettings:
             highest alone (paper).
         image_score: [ours] What the image score averages the highest share of: the `map`, or every
             flow's and memory's own map in turn (`levels`), of which the mean is taken.
+        flow_weight: [ours] What a flow counts in the image score beside a memory, which counts 1.
     """
 
     levels: tuple[int, ...] = ()
@@ -77,12 +78,13 @@ class HGADSettings:
     whitening: Literal["none", "global", "concept"] = "concept"
     memory: int = 512
     memory_levels: tuple[int, ...] = ()
-    memory_by_code: bool = False
+    memory_by_code: bool = True
     neighbourhood: int | tuple[int, ...] = 3
     single_picture: bool = True
     smoothing: float = 4.0
     top_share: float = 0.0003
     image_score: Literal["map", "levels"] = "map"
+    flow_weight: float = 0.5
 
     @property
     def most_concepts(self) -> int:
@@ -107,6 +109,8 @@ class HGADSettings:
         for name in ("blocks", "concepts", "descriptor", "centres"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"hgad.{name} is {getattr(self, name)}; at least 1")
+        if not 0 < self.flow_weight < math.inf:
+            raise SettingsError(f"hgad.flow_weight is {self.flow_weight}; more than 0")
         for name in ("hidden", "position_width", "places", "smoothing", "memory"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise SettingsError(f"hgad.{name} is {getattr(self, name)}; 0 or more")
