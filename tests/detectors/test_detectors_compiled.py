@@ -3,9 +3,13 @@
 import pytest
 import torch
 from detector_forms import FORMS, ready
+from hgad_forms import FORMS as HGAD_FORMS
+from hgad_forms import levels_of
+from hgad_forms import ready as ready_hgad
 
 from normalis.detectors.vqflow.detector import VQFlow
 from normalis.flows.folded import FoldedFlow
+from normalis.flows.placed import PlacedFlow
 from small_world import made_maps, small_settings
 
 SETTINGS = {
@@ -49,6 +53,23 @@ def test_only_a_condition_of_codes_is_folded() -> None:
     assert isinstance(ready(SETTINGS["default"]).compile().flows[0], FoldedFlow)
     plain = ready(SETTINGS["no codes"])
     assert plain.compile() is plain
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", HGAD_FORMS)
+def test_scores_of_hgad_are_the_dense_ones(name: str) -> None:
+    dense, maps = ready_hgad(name), made_maps(12, seed=3)
+    compiled = dense.compile()
+    assert all(isinstance(level.flow, PlacedFlow) for level in levels_of(compiled))
+    one, other = dense.score(maps), compiled.score(maps)
+    assert torch.equal(one.concept, other.concept)
+    assert apart(one.maps, other.maps) < 1e-4
+    assert apart(one.image, other.image) < 1e-4
+    assert one.probability is not None
+    assert other.probability is not None
+    assert apart(one.probability, other.probability) < 1e-4
+    published = [detector.paper_scores(maps).image for detector in (dense, compiled)]
+    torch.testing.assert_close(*published, rtol=1e-4, atol=1e-6)
 
 
 def test_compiling_leaves_the_dense_form_as_it_was() -> None:

@@ -27,6 +27,10 @@ DETECTORS: dict[str, Callable[[], AbstractDetector]] = {
         f"compiled, {name}": lambda form=form: ready(form).compile() for name, form in FORMS.items()
     },
     **{f"hgad, {name}": lambda name=name: ready_hgad(name) for name in HGAD_FORMS},
+    **{
+        f"compiled hgad, {name}": lambda name=name: ready_hgad(name).compile()
+        for name in ("default", "levels")
+    },
 }
 
 
@@ -58,7 +62,7 @@ def test_scores_are_computed_where_the_features_are(name: str) -> None:
     assert places == {"cuda"}
 
 
-@pytest.mark.parametrize("name", [name for name in DETECTORS if not name.startswith("compiled")])
+@pytest.mark.parametrize("name", [name for name in DETECTORS if "compiled" not in name])
 def test_losses_are_computed_where_the_features_are(name: str) -> None:
     detector = DETECTORS[name]().train()
     with pretended_gpu():

@@ -106,6 +106,7 @@ class MapForm(nn.Module):
     ) -> None:
         super().__init__()
         self.size = size
+        self.grids = grids
         self.neighbourhood = neighbourhood
         self.top_share = top_share
         self.by_level = by_level

@@ -20,11 +20,11 @@ from torch import Tensor, nn
 from normalis.flows.context import CodedContext, Codes, ContextRows
 from normalis.flows.coupling import SUBNET_SCALE, AffineCoupling
 from normalis.flows.fusion import FusionCoupling, FusionSubnet, resize
-from normalis.flows.linear import NARROW, HardPermutation
+from normalis.flows.linear import NARROW, HardPermutation, SoftPermutation
 from normalis.nn.layers import ChannelNorm
 from normalis.nn.winograd import PointwiseConv, channels_last_conv
 
-__all__ = ["FoldedFlow", "FoldedFusion"]
+__all__ = ["FoldedCoupling", "FoldedFlow", "FoldedFusion", "first_layer"]
 
 LARGE_MAP = 1 << 20  # values between two convolutions of one picture
 
@@ -61,37 +61,39 @@ class FoldedConv(nn.Module):
 
 
 class FoldedCoupling(nn.Module):
-    """An affine coupling of a coded context, data to latent.
+    """An affine coupling whose context is looked up, data to latent.
 
     Args:
         coupling: The dense form, over the network of `normalis.nn.layers.conv_subnet`.
-        rows: Which rows of the table make up the context.
+        first: The first layer of that, over half of the channels and the rows that are looked up.
+        grid: Rows and columns of the map.
     """
 
-    def __init__(self, coupling: AffineCoupling, rows: ContextRows) -> None:
+    def __init__(
+        self, coupling: AffineCoupling, first: nn.Module, *, grid: tuple[int, int]
+    ) -> None:
         super().__init__()
-        first, norm, _, last = coupling.subnet.children()
-        assert isinstance(first, nn.Conv2d)
-        assert isinstance(norm, ChannelNorm)
+        _, *between, last = coupling.subnet.children()
         assert isinstance(last, nn.Conv2d)
         self.split = [coupling.passive, coupling.active]
         self.alpha = coupling.alpha
-        self.first = FoldedConv(first, rows)
-        self.norm = norm
+        self.first = first
+        self.norm = next((layer for layer in between if isinstance(layer, ChannelNorm)), None)
         self.last = channels_last_conv(
-            SUBNET_SCALE * last.weight.detach(), SUBNET_SCALE * _bias(last), grid=rows.codes.grid
+            SUBNET_SCALE * last.weight.detach(), SUBNET_SCALE * _bias(last), grid=grid
         )
         self.arranged = _Arranged(coupling)
 
     def forward(
-        self, x: Float[Tensor, "b h w c"], rows: Rows
+        self, x: Float[Tensor, "b h w c"], rows: Rows | Int[Tensor, " n"] | None
     ) -> tuple[Float[Tensor, "b h w c"], Float[Tensor, "b h w"]]:
         """Scale and shift the active half, then every channel, then permute.
 
         The log-determinant is that of the active half alone.
         """
         x1, x2 = x.split(self.split, dim=-1)
-        hidden = _normalised(self.norm, self.first(x1, rows)).relu_()
+        hidden = self.first(x1, rows)
+        hidden = (hidden if self.norm is None else _normalised(self.norm, hidden)).relu_()
         a_s, a_t = self.last(hidden).chunk(2, dim=-1)
         s = self.alpha * a_s.tanh()
         y = torch.cat([x1, torch.addcmul(a_t, x2, s.exp())], dim=-1)
@@ -112,15 +114,17 @@ class _Arranged(nn.Module):
         super().__init__()
         self.permutation = coupling.permutation
         gain, offset = coupling.gain().detach().flatten(), coupling.offset.detach()
-        self.mixes = len(gain) <= NARROW and isinstance(coupling.permutation, HardPermutation)
-        if isinstance(coupling.permutation, HardPermutation) and self.mixes:
-            matrix = coupling.permutation.matrix().to(gain)
+        permutation = coupling.permutation
+        self.mixes = isinstance(permutation, SoftPermutation) or len(gain) <= NARROW
+        if self.mixes:
+            assert isinstance(permutation, HardPermutation | SoftPermutation)
+            matrix = permutation.matrix().to(gain)
             gain, offset = matrix * gain, matrix @ offset
         self.register_buffer("gain", gain)
         self.register_buffer("offset", offset)
 
     def forward(self, x: Float[Tensor, "b h w c"]) -> Float[Tensor, "b h w c"]:
-        """Of narrow maps in one product, of others one after another."""
+        """Rotated, or of narrow maps, in one product, of others one after another."""
         if self.mixes:
             return F.linear(x, self.gain, self.offset)
         y, _ = self.permutation(torch.addcmul(self.offset, x, self.gain).permute(0, 3, 1, 2))
@@ -139,10 +143,12 @@ class FoldedFlow(nn.Module):
 
     def __init__(self, couplings: list[AffineCoupling], codes: Codes) -> None:
         super().__init__()
-        first = next(couplings[0].subnet.children())
-        assert isinstance(first, nn.Conv2d)
+        first = first_layer(couplings[0].subnet)
         self.rows = ContextRows(codes, first.kernel_size[0])
-        self.couplings = nn.ModuleList(FoldedCoupling(c, self.rows) for c in couplings)
+        self.couplings = nn.ModuleList(
+            FoldedCoupling(c, FoldedConv(first_layer(c.subnet), self.rows), grid=codes.grid)
+            for c in couplings
+        )
         volume = torch.stack([c.gain().detach().log().sum() for c in couplings]).sum()
         self.register_buffer("volume", volume)
         # What lies between two convolutions of several pictures would leave the cache.
@@ -268,6 +274,13 @@ def _bagged(rows: list[Int[Tensor, "_ _ _"]]) -> Rows:
 def _normalised(norm: ChannelNorm, x: Float[Tensor, "b h w c"]) -> Float[Tensor, "b h w c"]:
     """Channel normalisation of a channels-last map."""
     return F.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+
+
+def first_layer(subnet: nn.Module) -> nn.Conv2d:
+    """The first layer of a network."""
+    first = next(subnet.children())
+    assert isinstance(first, nn.Conv2d)
+    return first
 
 
 def _bias(conv: nn.Conv2d) -> Float[Tensor, " o"]:

@@ -1,12 +1,23 @@
 """Which class a picture shows, by its global descriptor: what serves as label where none is."""
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from normalis.detectors.concepts import FixedEncoder, concept_codes
 
-__all__ = ["ClassFinder"]
+__all__ = ["ClassFinder", "Guess", "told"]
+
+
+@dataclass(frozen=True)
+class Guess:
+    """Of each picture the class, and how much speaks for it."""
+
+    concept: Int[Tensor, " b"]
+    probability: Float[Tensor, " b"]
 
 
 class ClassFinder(nn.Module):
@@ -53,3 +64,13 @@ class ClassFinder(nn.Module):
     def nearest(self, averages: Float[Tensor, "b c"]) -> Int[Tensor, " b"]:
         """The class of each picture by the descriptor alone."""
         return self(averages, most=1)[:, 0]
+
+
+def told(
+    batches: Iterable[list[Tensor]], label: Int[Tensor, " n"]
+) -> Iterator[tuple[list[Tensor], Int[Tensor, " b"]]]:
+    """The maps of the pictures, and the classes that these count as."""
+    start = 0
+    for maps in batches:
+        yield maps, label[start : start + len(maps[0])]
+        start += len(maps[0])

@@ -1,16 +1,15 @@
 """HGAD: one flow for many products, whose latents gather around a centre for each."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from normalis.detectors.concepts import global_averages
 from normalis.detectors.contract import AbstractDetector
-from normalis.detectors.hgad.classes import ClassFinder
+from normalis.detectors.hgad.classes import ClassFinder, Guess, told
 from normalis.detectors.hgad.level import Latent, MixtureLevel, draw_places, even_places
 from normalis.detectors.hgad.objective import Objective
 from normalis.detectors.hgad.paper import Quantities, product_maps
@@ -41,14 +40,6 @@ __all__ = ["HGAD"]
 CANDIDATES = 4  # classes that are near enough by the descriptor to be asked for their likelihood
 ASKED_PLACES = 100  # positions that are asked for each of them
 SEED_STEPS = 1_000_000  # steps of a training that get places of their own
-
-
-@dataclass(frozen=True)
-class _Guess:
-    """Of each picture the class, and how much speaks for it."""
-
-    concept: Int[Tensor, " b"]
-    probability: Float[Tensor, " b"]
 
 
 class HGAD(AbstractDetector):
@@ -159,12 +150,12 @@ class HGAD(AbstractDetector):
         label = self.finder.nearest(averages) if label is None else label
         if len(self.whitening):
             chosen = whitened_levels(self.levels, self.remembered)
-            told = _told(batches(), label)
-            set_whitening(self.whitening, (([maps[i] for i in chosen], y) for maps, y in told))
+            pairs = told(batches(), label)
+            set_whitening(self.whitening, (([maps[i] for i in chosen], y) for maps, y in pairs))
         if len(self.memories):
             set_memories(
                 self.memories,
-                lambda: ((self._whitened(m, y).remembered, y) for m, y in _told(batches(), label)),
+                lambda: ((self._whitened(m, y).remembered, y) for m, y in told(batches(), label)),
                 pictures=len(averages),
                 neighbourhood=self.form.neighbourhood,
                 generator=generator,
@@ -175,13 +166,13 @@ class HGAD(AbstractDetector):
         """Standardise the levels by the energies of held-out normal pictures."""
         highest: list[Tensor] = []
 
-        def told() -> Iterator[tuple[list[Tensor], Tensor]]:
+        def energies() -> Iterator[tuple[list[Tensor], Tensor]]:
             for maps in batches:
                 concept = self._guess(maps).concept
                 highest.append(self._quantities(self._latents(maps, concept)).highest())
                 yield self._energies(maps, concept), concept
 
-        self.scale.set_from_energies(told())
+        self.scale.set_from_energies(energies())
         self.highest.copy_(torch.stack(highest).amax(0))
 
     @torch.no_grad()
@@ -197,10 +188,30 @@ class HGAD(AbstractDetector):
         return Scores(total, image, guess.concept, guess.probability)
 
     @torch.no_grad()
-    def parts(self, maps: list[Tensor]) -> tuple[list[Tensor], _Guess]:
+    def parts(self, maps: list[Tensor]) -> tuple[list[Tensor], Guess]:
         """Each flow's and then each memory's map, standardised, on its grid; and the classes."""
         guess = self._guess(maps)
         return self.scale.each(self._energies(maps, guess.concept), concept=guess.concept), guess
+
+    @torch.no_grad()
+    def compile(self) -> "HGAD":  # pyright: ignore[reportIncompatibleMethodOverride]
+        """What the flows are told of each place, folded into tables."""
+        assert not self.training, "training would move the weights away from the tables"
+        memories = cast("Iterable[ConceptMemory]", self.memories)
+        compiled = HGAD(
+            levels=self.levels,
+            finder=self.finder,
+            whitening=list(cast("Iterable[LocatedGaussian]", self.whitening)),
+            memories=dict(zip(self.remembered, memories, strict=True)),
+            flows=[x.placed(grid) for x, grid in zip(self._flows(), self.form.grids, strict=False)],
+            moves=self.moves,
+            scale=self.scale,
+            objective=self.objective,
+            form=self.form,
+            single_picture=self.single_picture,
+        )
+        compiled.highest = self.highest
+        return compiled.eval()
 
     @torch.no_grad()
     def paper_scores(self, maps: list[Tensor]) -> PaperScores:
@@ -252,14 +263,14 @@ class HGAD(AbstractDetector):
         )
         return [*flow, *memory]
 
-    def _guess(self, maps: list[Tensor]) -> _Guess:
+    def _guess(self, maps: list[Tensor]) -> Guess:
         """Of the classes near by the descriptor the one that most places of the last flow say.
 
         On a fine grid evenly spaced places speak for all: each class needs the flow anew.
         """
         near = self.finder(global_averages(maps), most=CANDIDATES)
         if near.shape[1] == 1:
-            return _Guess(near[:, 0], torch.ones_like(near[:, 0], dtype=torch.float32))
+            return Guess(near[:, 0], torch.ones_like(near[:, 0], dtype=torch.float32))
         level, last = self._flows()[-1], maps[self.levels[-1]]
         # The maps of the flows are whitened first, then those that have but a memory.
         step = self.whitening[len(self.flows) - 1 : len(self.flows)]
@@ -271,7 +282,7 @@ class HGAD(AbstractDetector):
         evidence = level.evidence(level(z, j, places=places), label)
         share = evidence.unflatten(0, (-1, count)).softmax(1).mean((2, 3))
         best = share.max(1)
-        return _Guess(near.gather(1, best.indices[:, None])[:, 0], best.values)
+        return Guess(near.gather(1, best.indices[:, None])[:, 0], best.values)
 
     def _whitened(self, maps: list[Tensor], label: Int[Tensor, " b"]) -> Whitened:
         """Features after the closed-form first step."""
@@ -287,13 +298,3 @@ class HGAD(AbstractDetector):
 
     def _flows(self) -> list[MixtureLevel]:
         return list(cast("Iterable[MixtureLevel]", self.flows))
-
-
-def _told(
-    batches: Iterable[list[Tensor]], label: Int[Tensor, " n"]
-) -> Iterator[tuple[list[Tensor], Int[Tensor, " b"]]]:
-    """The maps of the pictures, and the classes that these count as."""
-    start = 0
-    for maps in batches:
-        yield maps, label[start : start + len(maps[0])]
-        start += len(maps[0])

@@ -1,13 +1,17 @@
 """One level of HGAD: a flow of single pixels, and the mixture that its latents follow."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from normalis.flows.transform import AbstractTransform
+from normalis.flows.coupling import AffineCoupling
+from normalis.flows.placed import PlacedFlow
+from normalis.flows.transform import AbstractTransform, Compose
 from normalis.mixtures.hierarchical import HierarchicalMixture, HierarchicalTerms
 from normalis.nn.position import position_encoding
 
@@ -33,7 +37,7 @@ class MixtureLevel(nn.Module):
     """Every pixel on its own: which class it speaks for, and how likely it is.
 
     Args:
-        flow: Steps that look at single pixels.
+        flow: Steps that look at single pixels; in its form for scoring they look their places up.
         mixture: The density of the latents.
         position_width: Channels of the position encoding that the flow is told; 0 for none.
 
@@ -42,7 +46,11 @@ class MixtureLevel(nn.Module):
     """
 
     def __init__(
-        self, flow: AbstractTransform, mixture: HierarchicalMixture, *, position_width: int
+        self,
+        flow: AbstractTransform | PlacedFlow,
+        mixture: HierarchicalMixture,
+        *,
+        position_width: int,
     ) -> None:
         super().__init__()
         self.flow = flow
@@ -64,12 +72,21 @@ class MixtureLevel(nn.Module):
             places: Positions in row-major order, of each picture its own or of all the same; None
                 for all.
         """
-        context = self._position(x)
+        told = places if isinstance(self.flow, PlacedFlow) else self._position(x, places)
         if places is not None:
             x, log_det = _at(x, places), _at(log_det[:, None], places)[:, 0]
-            context = context if context is None else _at(context, places)
-        z, own = self.flow(x, context)
+        z, own = self.flow(x, told)
         return Latent(z, log_det + own)
+
+    def placed(self, grid: tuple[int, int]) -> "MixtureLevel":
+        """The form for scoring maps of a grid; it shares the mixture."""
+        assert isinstance(self.flow, Compose)
+        told = self.mixture.main.new_zeros(0, *grid)
+        if self.position_width:
+            told = position_encoding(self.position_width, grid, device=told.device)
+        couplings = list(cast("Iterable[AffineCoupling]", self.flow.transforms))
+        flow = PlacedFlow(couplings, told)
+        return MixtureLevel(flow, self.mixture, position_width=self.position_width)
 
     def terms(self, latent: Latent, label: Int[Tensor, " b"]) -> HierarchicalTerms:
         """The terms of the objective; a mixture of one class counts every picture as that one."""
@@ -101,12 +118,16 @@ class MixtureLevel(nn.Module):
         """The class of the mixture that a picture's class is."""
         return label if len(self.mixture.main) > 1 else torch.zeros_like(label)
 
-    def _position(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k h w"] | None:
-        """The position encoding, the same for every picture."""
+    def _position(
+        self, x: Float[Tensor, "b c h w"], places: Places | None
+    ) -> Float[Tensor, "b k _ _"] | None:
+        """The position encoding at all places or some, the same for every picture."""
         if not self.position_width:
             return None
         b, _, h, w = x.shape
-        return position_encoding(self.position_width, (h, w), device=x.device).expand(b, -1, -1, -1)
+        encoding = position_encoding(self.position_width, (h, w), device=x.device)
+        every = encoding.expand(b, -1, -1, -1)
+        return every if places is None else _at(every, places)
 
 
 def draw_places(
