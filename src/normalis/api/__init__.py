@@ -1,6 +1,6 @@
 """The Python interface: fit, load, evaluate, describe."""
 
-from normalis.api.evaluate import evaluate
+from normalis.api.evaluate import evaluate, evaluate_export
 from normalis.api.fit import FitSummary, fit
 from normalis.api.load import BundleInfo, describe, load
 from normalis.api.options import FitOptions
@@ -11,6 +11,7 @@ __all__ = [
     "FitSummary",
     "describe",
     "evaluate",
+    "evaluate_export",
     "fit",
     "load",
 ]
