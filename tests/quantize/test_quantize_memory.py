@@ -123,6 +123,31 @@ def test_an_energy_by_code_is_standardised_by_the_nearest_code() -> None:
     assert len(plain.answers(z, concept)) == 1
 
 
+def test_the_form_of_a_graph_answers_alike_where_codes_are_there_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    z = torch.randn(20, 3, generator=torch.Generator().manual_seed(11)).repeat(4, 1)
+    memory, asked = made_of(z, codes=32), (z + 0.1).T[None, :, :, None]
+    assert len(memory.codes[0].unique(dim=0)) < 32
+    in_library = memory.answers(asked, torch.tensor([0]))
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+    in_graph = memory.answers(asked, torch.tensor([0]))
+    for one, other in zip(in_library, in_graph, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_the_form_of_a_graph_bears_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which has no whole numbers of its own beyond 256, and there are more codes."""
+    memory = ConceptMemory(1, codes=512, channels=512, by_code=True)
+    memory.codes[0] = 8 * torch.eye(512)
+    memory.location[0] = 100 * (torch.arange(512.0) % 2)
+    z, concept = (memory.codes[0] + 1).T[None, :, :, None], torch.tensor([0])
+    wanted = memory(z, concept)
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+    coarse = memory.bfloat16()(z.bfloat16(), concept).float()
+    torch.testing.assert_close(coarse, wanted, rtol=0.01, atol=0.5)
+
+
 def test_what_is_usual_is_the_mean_and_deviation_of_each_code_s_features() -> None:
     """Of so many features that the belief does not count."""
     memory = filled(2, codes=3, by_code=True)

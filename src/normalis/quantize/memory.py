@@ -5,7 +5,6 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from normalis.quantize.nearest import (
-    first_least,
     kmeans,
     nearest_codes,
     nearest_distances,
@@ -104,9 +103,11 @@ class ConceptMemory(nn.Module):
     @torch.no_grad()
     def set_usual(self, energies: UsualEnergies) -> None:
         """Take what is usual around each code."""
-        mean, spread = energies.moments()
-        self.location.copy_(mean)
-        self.spread.copy_(spread)
+        moments = energies.moments()
+        # Codes that are there twice are one, of which the first was asked.
+        first = torch.stack([nearest_codes(codes, codes) for codes in self.codes])
+        for own, usual in zip((self.location, self.spread), moments, strict=True):
+            own.copy_(usual.to(first.device).gather(1, first))
 
     def forward(
         self, z: Float[Tensor, "b c h w"], concept: Int[Tensor, " b"]
@@ -153,10 +154,13 @@ class ConceptMemory(nn.Module):
         table = torch.cat([-2 * self.codes.mT, self.codes.square().sum(2)[:, None]], dim=1)
         ones = rows.new_ones(1, 1, 1).expand(rows.shape[0], rows.shape[1], 1)
         cross = torch.cat([rows, ones], dim=2) @ table[own]
-        squared = (rows.square().sum(2) + cross.amin(2)).clamp_min(0)
+        least = cross.amin(2, keepdim=True)
+        squared = (rows.square().sum(2) + least[:, :, 0]).clamp_min(0)
         energy = squared / (2 * rows.shape[2])
         if not self.by_code:
             return [energy]
-        index = first_least(cross)
-        location, spread = (value[own].gather(1, index) for value in (self.location, self.spread))
-        return [(energy - location) / spread, energy]
+        # An index would have to be a whole number, which bfloat16 is not beyond 256.
+        nearest = (cross <= least).to(cross.dtype)
+        usual = torch.stack([self.location, self.spread, torch.ones_like(self.spread)], dim=2)
+        location, spread, count = (nearest @ usual[own]).unbind(2)
+        return [(count * energy - location) / spread, energy]
