@@ -12,7 +12,7 @@ from sklearn.cluster import KMeans
 from torch import Tensor
 
 from normalis.quantize import code_counts, kmeans, nearest_codes, perplexity
-from normalis.quantize.nearest import straight_through
+from normalis.quantize.nearest import first_least, straight_through
 
 
 def inertia(x: Tensor, centres: Tensor) -> float:
@@ -162,3 +162,15 @@ def test_the_generator_decides() -> None:
     )
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
+
+
+def test_a_graph_takes_the_same_code_in_bfloat16_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several least values the first, of what is no number the last, beyond 256 codes, too."""
+    table = torch.randint(5, (64, 600), generator=torch.Generator().manual_seed(12)).bfloat16()
+    table[0], table[1] = torch.nan, 5
+    table[1, 511] = 0
+    expected = table.float().numpy().argmin(1).tolist()
+    expected[0] = 599
+    assert first_least(table.float().clone()).tolist() == expected
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+    assert first_least(table).tolist() == expected
