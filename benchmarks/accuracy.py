@@ -5,7 +5,7 @@
 
 DATA has MVTec AD's layout, and every MODEL was fitted on its good training pictures, of all
 products as one. Each form of a model (the library, and exports by runtime and precision, which are
-left beside it) scores all
+left beside it; one that is refused has no row) scores all
 test pictures: image AUROC, and pixel AUROC on every second pixel of the prepared picture, both as
 means over products (the pixels of those with masks); the share of good pictures that the form calls
 defects by its own thresholds. anomalib's PatchCore and Dinomaly are judged by the same lines of
@@ -91,12 +91,13 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     truth = _truth(options.data)
-    rows = [row for model in options.models for row in _rows(model, truth, options)]
+    refused: list[tuple[str, str, str]] = []
+    rows = [row for model in options.models for row in _rows(model, truth, options, refused)]
     rows += _peers(options, truth) if options.peer else []
     path = RESULTS / "accuracy.json"
     old = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.is_file() else []
-    measured = {(row.preset, row.runtime, row.precision) for row in rows}
-    kept = [row for row in old if (row["preset"], row["runtime"], row["precision"]) not in measured]
+    known = {*refused, *((row.preset, row.runtime, row.precision) for row in rows)}
+    kept = [row for row in old if (row["preset"], row["runtime"], row["precision"]) not in known]
     versions = {name: version(name) for name in ("onnxruntime", "openvino")}
     result = {"machine": {**machine(), **versions}, "rows": [*kept, *map(asdict, rows)]}
     write_text(path, json.dumps(result, indent=1) + "\n")
@@ -125,12 +126,17 @@ def _mask(path: Path, size: tuple[int, int]) -> np.ndarray | None:
     return np.asarray(mask)[::2, ::2] > 127
 
 
-def _rows(model: Path, truth: Truth, options: argparse.Namespace) -> list[Row]:
-    """All forms of one model."""
+def _rows(
+    model: Path, truth: Truth, options: argparse.Namespace, refused: list[tuple[str, str, str]]
+) -> list[Row]:
+    """All forms of one model; those that an export refuses are noted."""
     name = str(read_manifest(model).recipe["preset"])
     rows: list[Row] = []
     for runtime, precision in forms(model, options, library=("library",)):
         path = exported(model, runtime, precision, data=options.data)
+        if path is None:
+            refused.append((name, runtime, precision))
+            continue
         scorer = (
             load_export(path, threads=1)
             if runtime in GRAPHS

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from normalis.backbones.settings import EMBEDDED
 from normalis.bundle.manifest import read_manifest
+from normalis.errors import ExportError
 from normalis.export.info import Format, Precision
 from normalis.export.write import export_model, program_of
 
@@ -59,8 +60,10 @@ def forms(
     ]
 
 
-def exported(model: Path, runtime: str, precision: Precision, *, data: Path) -> Path:
+def exported(model: Path, runtime: str, precision: Precision, *, data: Path) -> Path | None:
     """The folder from which the form is opened; that of an export lies beside the model.
+
+    None where the export refuses this precision for this model; it is said why.
 
     Args:
         model: A saved model, fitted on `data`.
@@ -73,12 +76,18 @@ def exported(model: Path, runtime: str, precision: Precision, *, data: Path) -> 
     out = model.with_name(f"{model.name}+{runtime}+{precision}")
     if not out.exists():
         pictures = () if precision == "float32" else (data,)
-        export_model(
-            model,
-            out,
-            format=GRAPHS[runtime],
-            precision=precision,
-            pictures=pictures,
-            program=_program(model),
-        )
+        try:
+            export_model(
+                model,
+                out,
+                format=GRAPHS[runtime],
+                precision=precision,
+                pictures=pictures,
+                program=_program(model),
+            )
+        except ExportError as error:
+            if precision == "float32":
+                raise
+            print(error, flush=True)
+            return None
     return out

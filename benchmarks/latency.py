@@ -15,7 +15,8 @@ deciding; a graph has backbone and detector in one. With `--peer`, the same run 
 PatchCore and Dinomaly (benchmarks/peers). Writes benchmarks/results/latency.json and latency.md
 after every form: an interruption loses the form that it met. With `--done FILE` a form that is
 measured is noted there, and one that is noted is not measured again, so that the same call goes on
-where it ended; `--minutes` lets it end by itself. Rows of forms and thread counts that were not
+where it ended; `--minutes` lets it end by itself. A form
+that the export refuses has no row. Rows of forms and thread counts that were not
 asked for stay. The accuracy beside them comes from benchmarks/accuracy.py.
 """
 
@@ -73,7 +74,12 @@ def main() -> None:
 
 def _keep(rows: Sequence[Row]) -> None:
     """Put the rows of a form into the table, in the place of its earlier ones."""
-    kept = [*_others(rows), *rows]
+    replaced = {_form(row) for row in rows}
+    _write([*(row for row in _known() if _form(row) not in replaced), *rows])
+
+
+def _write(kept: Sequence[Row]) -> None:
+    """The whole table."""
     versions = {name: version(name) for name in ("onnxruntime", "openvino")}
     result = {"machine": {**machine(), **versions}, "rows": [asdict(row) for row in kept]}
     write_text(RESULTS / "latency.json", json.dumps(result, indent=1) + "\n")
@@ -103,6 +109,9 @@ def _ours(options: argparse.Namespace, folder: Path) -> Iterator[Form]:
             fit(options.data, model, recipe=_recipe(name, options.weights), options=cached)
         for runtime, precision in forms(model, options, library=("eager", "compiled")):
             form = exported(model, runtime, precision, data=options.data)
+            if form is None:
+                _write([row for row in _known() if _form(row)[:3] != (name, runtime, precision)])
+                continue
             words = [str(options.data), str(form), runtime]
             yield f"{name} {runtime} {precision}", partial(_rows, words, options)
 
@@ -168,14 +177,12 @@ def _recipe(name: str, weights: str | None) -> Recipe:
     return replace(recipe, backbone=backbone, training=training)
 
 
-def _others(new: Sequence[Row]) -> list[Row]:
-    """The rows of an earlier run that this one does not replace."""
+def _known() -> list[Row]:
+    """The rows so far."""
     path = RESULTS / "latency.json"
     if not path.is_file():
         return []
-    rows = [Row(**row) for row in json.loads(path.read_text(encoding="utf-8"))["rows"]]
-    replaced = {_form(row) for row in new}
-    return [row for row in rows if _form(row) not in replaced]
+    return [Row(**row) for row in json.loads(path.read_text(encoding="utf-8"))["rows"]]
 
 
 def _form(row: Row) -> tuple[str, str, str, int]:

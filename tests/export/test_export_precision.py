@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from normalis.bundle.load import load_bundle, picture_uses
 from normalis.bundle.sealed import file_digest
 from normalis.errors import BundleError, ExportError
 from normalis.export import runtimes
-from normalis.export.info import Format, Precision, read_export
+from normalis.export.info import ExportInfo, Format, Precision, read_export
 from normalis.export.made_from import made_from
 from normalis.export.quantize import quantize_for_onnxruntime
 from normalis.export.runtimes import INPUT
@@ -80,6 +81,21 @@ def test_the_graphs_p_values_follow(
         assert not isinstance(item, Exception)
         said = scorer.runtime.run(item.pixels[None])  # pyright: ignore[reportAttributeAccessIssue]
         assert float(said.p_value[0]) == pytest.approx(answer.decision.p_value, abs=1e-3)
+
+
+@pytest.mark.slow
+def test_a_precision_whose_rounding_drowns_the_scores_is_refused(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loud(info: ExportInfo, *_: object, **__: object) -> ExportInfo:
+        scores = [score + 100 for score in info.calibration["scores"]]
+        return replace(info, calibration={**info.calibration, "scores": scores})
+
+    monkeypatch.setattr("normalis.export.write.recalibrated", loud)
+    out = tmp_path / "out"
+    with pytest.raises(ExportError, match="lost in the rounding"):
+        export_model(model("flow"), out, format="openvino", precision="bf16", pictures=[EXAMPLES])
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

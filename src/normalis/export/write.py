@@ -75,7 +75,7 @@ def export_model(
         BundleError: Not a model, of a newer format, or altered.
         ExportError: Something is in the way, a library is missing, the model has no such graph,
             the precision makes no sense, its pictures are missing, or the graph does not give the
-            model's maps.
+            model's maps, or scores that tell pictures apart.
     """
     if format not in FORMATS:
         raise ExportError(f"There is no format '{format}'; there are: {', '.join(FORMATS)}.")
@@ -110,7 +110,8 @@ def _write(
     runtime = open_runtime(folder, info.format, precision=info.precision, threads=None)
     _verify(program, runtime, info, learned[:3])
     if found:
-        info = recalibrated(info, runtime, found=found)
+        info, before = recalibrated(info, runtime, found=found), info
+        _require_calm(before, info)
         _set_held_out(program, info)
         writer(program, info, path, ranges)
     files = {path.name: file_digest(path) for path in sorted(folder.iterdir())}
@@ -147,6 +148,20 @@ def _verify(
         raise ExportError(
             f"The graph for {info.format} in {info.precision} does not give this model's maps, so "
             "it was not written; export it otherwise, or use the model itself."
+        )
+
+
+def _require_calm(before: ExportInfo, after: ExportInfo) -> None:
+    """Refuse a precision whose rounding is louder than what parts one good picture from another.
+
+    The false alarms would keep their rate, by thresholds so high that defects pass.
+    """
+    highest = max(Calibration.from_json(before.calibration).scores)
+    if float(np.median(Calibration.from_json(after.calibration).scores)) > highest:
+        raise ExportError(
+            f"In {after.precision} for {after.format} half of the held-out good pictures score "
+            "higher than any of them does in the model itself: defects would be lost in the "
+            "rounding. Nothing was written; export in float32, or for another format."
         )
 
 
