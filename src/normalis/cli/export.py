@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from normalis.bundle.sealed import folder_bytes
 from normalis.cli.text import amount, tell
 
 __all__ = ["export"]
@@ -35,6 +34,7 @@ def export(
     ] = False,
 ) -> None:
     """Write a model as one graph for another runtime; 'normalis score' runs it without torch."""
+    from normalis.bundle.sealed import folder_bytes
     from normalis.export.write import export_model
 
     info = export_model(

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from normalis.bundle.sealed import folder_bytes
 from normalis.cli.text import amount, as_json, tell
 
 if TYPE_CHECKING:
@@ -38,6 +37,7 @@ def info(
 
 def _export_lines(folder: Path, info: "ExportInfo") -> list[str]:
     """What an exported model says of itself; nothing here needs torch."""
+    from normalis.bundle.sealed import folder_bytes
     from normalis.calibration import Calibration
 
     how = info.preparation
