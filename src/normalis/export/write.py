@@ -152,10 +152,7 @@ def _verify(
 
 
 def _require_calm(before: ExportInfo, after: ExportInfo) -> None:
-    """Refuse a precision whose rounding is louder than what parts one good picture from another.
-
-    The false alarms would keep their rate, by thresholds so high that defects pass.
-    """
+    """Refuse a precision whose rounding is louder than what parts one good picture from another."""
     highest = max(Calibration.from_json(before.calibration).scores)
     if float(np.median(Calibration.from_json(after.calibration).scores)) > highest:
         raise ExportError(
