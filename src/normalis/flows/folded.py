@@ -18,18 +18,15 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from normalis.flows.context import CodedContext, Codes, ContextRows
-from normalis.flows.coupling import SUBNET_SCALE, AffineCoupling
+from normalis.flows.coupling import AffineCoupling
+from normalis.flows.folded_coupling import FoldedCouplings, Rows, bias_of, first_layer, normalised
 from normalis.flows.fusion import FusionCoupling, FusionSubnet, resize
-from normalis.flows.linear import NARROW, HardPermutation, SoftPermutation
 from normalis.nn.layers import ChannelNorm
 from normalis.nn.winograd import PointwiseConv, channels_last_conv
 
-__all__ = ["FoldedCoupling", "FoldedFlow", "FoldedFusion", "first_layer"]
+__all__ = ["FoldedFlow", "FoldedFusion"]
 
 LARGE_MAP = 1 << 20  # values between two convolutions of one picture
-
-Rows = Int[Tensor, "r t"] | list[Int[Tensor, "_ _ _"]]
-"""The rows of a table at every position: side by side, or, for a graph, one after another."""
 
 
 class FoldedConv(nn.Module):
@@ -44,7 +41,7 @@ class FoldedConv(nn.Module):
 
     def __init__(self, conv: nn.Conv2d, rows: ContextRows) -> None:
         super().__init__()
-        weight, bias, codes = conv.weight.detach(), _bias(conv), rows.codes
+        weight, bias, codes = conv.weight.detach(), bias_of(conv), rows.codes
         own = weight.shape[1] - codes.patterns.shape[1] - codes.prototypes.shape[1]
         self.register_buffer("table", rows.table(weight[:, own:], bias))
         self.own = channels_last_conv(weight[:, :own], None, grid=codes.grid)
@@ -60,77 +57,6 @@ class FoldedConv(nn.Module):
         return y.add_(told.view(y.shape))
 
 
-class FoldedCoupling(nn.Module):
-    """An affine coupling whose context is looked up, data to latent.
-
-    Args:
-        coupling: The dense form, over the network of `normalis.nn.layers.conv_subnet`.
-        first: The first layer of that, over half of the channels and the rows that are looked up.
-        grid: Rows and columns of the map.
-    """
-
-    def __init__(
-        self, coupling: AffineCoupling, first: nn.Module, *, grid: tuple[int, int]
-    ) -> None:
-        super().__init__()
-        _, *between, last = coupling.subnet.children()
-        assert isinstance(last, nn.Conv2d)
-        self.split = [coupling.passive, coupling.active]
-        self.alpha = coupling.alpha
-        self.first = first
-        self.norm = next((layer for layer in between if isinstance(layer, ChannelNorm)), None)
-        self.last = channels_last_conv(
-            SUBNET_SCALE * last.weight.detach(), SUBNET_SCALE * _bias(last), grid=grid
-        )
-        self.arranged = _Arranged(coupling)
-
-    def forward(
-        self, x: Float[Tensor, "b h w c"], rows: Rows | Int[Tensor, " n"] | None
-    ) -> tuple[Float[Tensor, "b h w c"], Float[Tensor, "b h w"]]:
-        """Scale and shift the active half, then every channel, then permute.
-
-        The log-determinant is that of the active half alone.
-        """
-        x1, x2 = x.split(self.split, dim=-1)
-        hidden = self.first(x1, rows)
-        hidden = (hidden if self.norm is None else _normalised(self.norm, hidden)).relu_()
-        a_s, a_t = self.last(hidden).chunk(2, dim=-1)
-        s = self.alpha * a_s.tanh()
-        y = torch.cat([x1, torch.addcmul(a_t, x2, s.exp())], dim=-1)
-        return self.arranged(y), s.sum(-1)
-
-
-class _Arranged(nn.Module):
-    """What a coupling does to every channel: scale, offset and permutation.
-
-    Args:
-        coupling: The dense form.
-    """
-
-    gain: Tensor
-    offset: Tensor
-
-    def __init__(self, coupling: AffineCoupling) -> None:
-        super().__init__()
-        self.permutation = coupling.permutation
-        gain, offset = coupling.gain().detach().flatten(), coupling.offset.detach()
-        permutation = coupling.permutation
-        self.mixes = isinstance(permutation, SoftPermutation) or len(gain) <= NARROW
-        if self.mixes:
-            assert isinstance(permutation, HardPermutation | SoftPermutation)
-            matrix = permutation.matrix().to(gain)
-            gain, offset = matrix * gain, matrix @ offset
-        self.register_buffer("gain", gain)
-        self.register_buffer("offset", offset)
-
-    def forward(self, x: Float[Tensor, "b h w c"]) -> Float[Tensor, "b h w c"]:
-        """Rotated, or of narrow maps, in one product, of others one after another."""
-        if self.mixes:
-            return F.linear(x, self.gain, self.offset)
-        y, _ = self.permutation(torch.addcmul(self.offset, x, self.gain).permute(0, 3, 1, 2))
-        return y.permute(0, 2, 3, 1)
-
-
 class FoldedFlow(nn.Module):
     """The couplings of one level.
 
@@ -139,18 +65,14 @@ class FoldedFlow(nn.Module):
         codes: What the context can be.
     """
 
-    volume: Tensor
-
     def __init__(self, couplings: list[AffineCoupling], codes: Codes) -> None:
         super().__init__()
         first = first_layer(couplings[0].subnet)
         self.rows = ContextRows(codes, first.kernel_size[0])
-        self.couplings = nn.ModuleList(
-            FoldedCoupling(c, FoldedConv(first_layer(c.subnet), self.rows), grid=codes.grid)
-            for c in couplings
+        rows = self.rows
+        self.couplings = FoldedCouplings(
+            couplings, lambda layer: FoldedConv(layer, rows), grid=codes.grid
         )
-        volume = torch.stack([c.gain().detach().log().sum() for c in couplings]).sum()
-        self.register_buffer("volume", volume)
         # What lies between two convolutions of several pictures would leave the cache.
         self.one_by_one = prod(codes.grid) * first.out_channels >= LARGE_MAP
 
@@ -169,12 +91,7 @@ class FoldedFlow(nn.Module):
     def _flow(
         self, x: Float[Tensor, "b c h w"], context: CodedContext
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b h w"]]:
-        rows = _bagged(self.rows(context))
-        y, total = x.permute(0, 2, 3, 1), self.volume
-        for coupling in self.couplings:
-            y, log_det = coupling(y, rows)
-            total = total + log_det
-        return y.permute(0, 3, 1, 2), total
+        return self.couplings(x, _bagged(self.rows(context)))
 
 
 class FoldedFusionSubnet(nn.Module):
@@ -197,10 +114,11 @@ class FoldedFusionSubnet(nn.Module):
         self.subnet = subnet
         self.first = FoldedConv(first, rows)
         self.norm = norm
-        self.last = channels_last_conv(last.weight.detach(), _bias(last), grid=rows.codes.grid)
+        self.last = channels_last_conv(last.weight.detach(), bias_of(last), grid=rows.codes.grid)
         heads = zip(cast("Iterable[nn.Conv2d]", subnet.heads), grids, strict=True)
         self.heads = nn.ModuleList(
-            channels_last_conv(head.weight.detach(), _bias(head), grid=grid) for head, grid in heads
+            channels_last_conv(head.weight.detach(), bias_of(head), grid=grid)
+            for head, grid in heads
         )
 
     def forward(
@@ -208,7 +126,7 @@ class FoldedFusionSubnet(nn.Module):
     ) -> list[Float[Tensor, "b _ _ _"]]:
         """Scale and shift of each level, stacked along the channels, which are last."""
         pooled = self.subnet.pooled([half.permute(0, 3, 1, 2) for half in halves])
-        hidden = _normalised(self.norm, self.first(pooled.permute(0, 2, 3, 1), rows)).relu_()
+        hidden = normalised(self.norm, self.first(pooled.permute(0, 2, 3, 1), rows)).relu_()
         mixed = self.last(hidden).relu_().split(self.subnet.widths, dim=-1)
         return [
             head(half + _resized(part, half))
@@ -269,21 +187,3 @@ def _bagged(rows: list[Int[Tensor, "_ _ _"]]) -> Rows:
     if torch.compiler.is_exporting():  # other runtimes have look-ups, but no bags of them
         return rows
     return torch.stack(torch.broadcast_tensors(*rows), dim=-1).flatten(0, 2)
-
-
-def _normalised(norm: ChannelNorm, x: Float[Tensor, "b h w c"]) -> Float[Tensor, "b h w c"]:
-    """Channel normalisation of a channels-last map."""
-    return F.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
-
-
-def first_layer(subnet: nn.Module) -> nn.Conv2d:
-    """The first layer of a network."""
-    first = next(subnet.children())
-    assert isinstance(first, nn.Conv2d)
-    return first
-
-
-def _bias(conv: nn.Conv2d) -> Float[Tensor, " o"]:
-    """The bias of a convolution that has one."""
-    assert conv.bias is not None
-    return conv.bias.detach()

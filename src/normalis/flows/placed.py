@@ -5,13 +5,12 @@ second term is one row for each place, whatever the picture shows. It is equal t
 to rounding, and for scoring only.
 """
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from normalis.flows.coupling import AffineCoupling
-from normalis.flows.folded import FoldedCoupling, first_layer
+from normalis.flows.folded_coupling import FoldedCouplings
 
 __all__ = ["PlacedFlow"]
 
@@ -53,17 +52,12 @@ class PlacedFlow(nn.Module):
         told: What every place is told; no channels for nothing.
     """
 
-    volume: Tensor
-
     def __init__(self, couplings: list[AffineCoupling], told: Float[Tensor, "k h w"]) -> None:
         super().__init__()
         grid = (told.shape[1], told.shape[2])
-        self.couplings = nn.ModuleList(
-            FoldedCoupling(c, PlacedLinear(first_layer(c.subnet), told), grid=grid)
-            for c in couplings
+        self.couplings = FoldedCouplings(
+            couplings, lambda layer: PlacedLinear(layer, told), grid=grid
         )
-        volume = torch.stack([c.gain().detach().log().sum() for c in couplings]).sum()
-        self.register_buffer("volume", volume)
 
     def forward(
         self, x: Float[Tensor, "b c h w"], places: Int[Tensor, " n"] | None = None
@@ -74,9 +68,4 @@ class PlacedFlow(nn.Module):
             x: Features at all places, or `b c n 1` at those that are named.
             places: In row-major order.
         """
-        places = None if places is None else places.to(x.device)
-        y, total = x.permute(0, 2, 3, 1), self.volume
-        for coupling in self.couplings:
-            y, log_det = coupling(y, places)
-            total = total + log_det
-        return y.permute(0, 3, 1, 2), total
+        return self.couplings(x, None if places is None else places.to(x.device))
